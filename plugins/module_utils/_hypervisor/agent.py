@@ -1,0 +1,82 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The guest agent: is it there, what does it say, run something in the guest."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
+from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt_qemu
+
+ANSWER_SECONDS = 10
+POLL_SECONDS = 1.0
+
+
+def command(hypervisor: Hypervisor, name: str, execute: str, **arguments: Any) -> Any:
+    """What the guest's agent returns for a QGA command (docs: QEMU Guest Agent protocol reference)."""
+    request = json.dumps({"execute": execute, **({"arguments": arguments} if arguments else {})})
+    with asking(f"asking the guest agent of {name} for {execute}"):
+        answer = libvirt_qemu.qemuAgentCommand(domains.handle_of(hypervisor, name), request, ANSWER_SECONDS, 0)
+    return json.loads(answer)["return"]
+
+
+def answers(hypervisor: Hypervisor, name: str) -> bool:
+    """Whether the agent answers a ping."""
+    try:
+        command(hypervisor, name, "guest-ping")
+    except GoldenError:
+        return False
+    return True
+
+
+def wait(hypervisor: Hypervisor, name: str, until: str, timeout: float) -> None:
+    """Wait for the guest: *until* its agent answers, or the agent also tells an ``address`` that is not loopback."""
+    end = time.monotonic() + timeout
+    while True:
+        if answers(hypervisor, name) and (until == "agent" or addresses(hypervisor, name)):
+            return
+        if time.monotonic() > end:
+            break
+        time.sleep(POLL_SECONDS)
+    raise GoldenError(
+        f"waiting for the guest of {name}",
+        f"no {until} within {timeout:g} seconds (the domain is {domains.read(hypervisor, name).state})",
+        "Look at its console ('virsh console', or the file that its serial port is logged to); check that "
+        "qemu-guest-agent is installed and enabled in it.",
+    )
+
+
+def addresses(hypervisor: Hypervisor, name: str) -> list[str]:
+    """The guest's IP addresses, loopback and link-local ones left out."""
+    interfaces: list[dict[str, Any]] = command(hypervisor, name, "guest-network-get-interfaces")
+    found = [address["ip-address"] for interface in interfaces for address in interface.get("ip-addresses", [])]
+    return [address for address in found if not address.startswith(("127.", "::1", "fe80"))]
+
+
+def run(hypervisor: Hypervisor, name: str, argv: Sequence[str], stdin: bytes = b"", timeout: float = 60) -> bytes:
+    """The output of a program run in the guest, without a shell; GoldenError where it fails or takes too long."""
+    arguments: dict[str, Any] = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
+    if stdin:
+        arguments["input-data"] = base64.b64encode(stdin).decode()
+    pid = command(hypervisor, name, "guest-exec", **arguments)["pid"]
+    end = time.monotonic() + timeout
+    status: dict[str, Any] | None = None
+    while time.monotonic() < end:
+        status = command(hypervisor, name, "guest-exec-status", pid=pid)
+        if status and status["exited"]:
+            break
+        time.sleep(0.2)
+    doing = f"running {argv[0]} in the guest of {name}"
+    if not status or not status["exited"]:
+        raise GoldenError(doing, f"it took longer than {timeout:g} seconds", "Look into the guest.")
+    if status.get("exitcode"):
+        said = base64.b64decode(status.get("err-data", "")).decode(errors="replace").strip()
+        raise GoldenError(doing, f"it ended with code {status['exitcode']}: {said[-300:]}", "Look into the guest.")
+    return base64.b64decode(status.get("out-data", ""))

@@ -1,0 +1,173 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Domains: reading, defining, power, metadata."""
+
+from __future__ import annotations
+
+import difflib
+import time
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
+from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Taken
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import domain as domain_xml
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
+
+# virDomainState of libvirt-domain.h, as virsh names them.
+STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
+
+
+def names(hypervisor: Hypervisor) -> list[str]:
+    """The names of all domains, active or not."""
+    with asking(f"listing the domains of {hypervisor.uri}"):
+        return sorted(handle.name() for handle in hypervisor.conn.listAllDomains(0))
+
+
+def handle_of(hypervisor: Hypervisor, name: str) -> libvirt.virDomain:
+    """libvirt's handle; NotFound, naming near misses, where there is no such domain."""
+    try:
+        return hypervisor.conn.lookupByName(name)
+    except libvirt.libvirtError as err:
+        if err.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+            with asking(f"looking for domain {name}"):
+                raise
+        near = difflib.get_close_matches(name, names(hypervisor), 3, 0.5)
+        raise NotFound(
+            f"looking for domain {name}",
+            f"{hypervisor.uri} has no domain of that name",
+            f"Near: {', '.join(near)}." if near else "See 'virsh list --all' for those that are there.",
+            code=libvirt.VIR_ERR_NO_DOMAIN,
+        ) from err
+
+
+def find(hypervisor: Hypervisor, name: str) -> Domain | None:
+    """The domain, or None."""
+    try:
+        return read(hypervisor, name)
+    except NotFound:
+        return None
+
+
+def read(hypervisor: Hypervisor, name: str) -> Domain:
+    """The domain as its inactive XML says, secrets included."""
+    return model_of(handle_of(hypervisor, name))
+
+
+def read_all(hypervisor: Hypervisor) -> list[Domain]:
+    """All domains, active or not, in one listing; one that vanishes meanwhile is left out."""
+    with asking(f"listing the domains of {hypervisor.uri}"):
+        handles = hypervisor.conn.listAllDomains(0)
+    found: list[Domain] = []
+    for handle in handles:
+        try:
+            found.append(model_of(handle))
+        except GoldenError as err:
+            if err.code != libvirt.VIR_ERR_NO_DOMAIN:
+                raise
+    return sorted(found, key=lambda domain: domain.name)
+
+
+def model_of(handle: libvirt.virDomain) -> Domain:
+    with asking(f"reading domain {handle.name()}"):
+        flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+        state = STATES[handle.state()[0]]
+        return domain_xml.domain_of(handle.XMLDesc(flags), state, persistent=bool(handle.isPersistent()))
+
+
+def live_xml(hypervisor: Hypervisor, name: str) -> str:
+    """The XML of a running domain as it runs."""
+    with asking(f"reading domain {name}"):
+        return handle_of(hypervisor, name).XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
+
+
+def taken(hypervisor: Hypervisor) -> Taken:
+    """The names, UUIDs and MACs in use, so that a clone gets none of them."""
+    domains = read_all(hypervisor)
+    return Taken(
+        names=frozenset(domain.name for domain in domains),
+        uuids=frozenset(domain.uuid.lower() for domain in domains),
+        macs=frozenset(mac.lower() for domain in domains for mac in domain.macs),
+        origins={domain.name: domain.record.origin for domain in domains if domain.record.origin},
+    )
+
+
+def define(hypervisor: Hypervisor, xml: str, name: str) -> None:
+    """Define (or redefine) a domain from *xml*."""
+    with asking(f"defining domain {name}"):
+        hypervisor.conn.defineXMLFlags(xml, 0)
+
+
+def undefine(hypervisor: Hypervisor, name: str, *, keep_nvram: bool = False, keep_tpm: bool = False) -> None:
+    """Forget a domain that is off, its snapshots' metadata too; its disks stay.
+
+    Without KEEP_TPM libvirt deletes vTPM state (9.0 to 12.8).
+    """
+    flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+    flags |= libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+    flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep_nvram else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM if keep_tpm else libvirt.VIR_DOMAIN_UNDEFINE_TPM
+    with asking(f"removing domain {name}"):
+        handle_of(hypervisor, name).undefineFlags(flags)
+
+
+def start(hypervisor: Hypervisor, name: str, *, paused: bool = False) -> None:
+    """Start a domain that is off."""
+    with asking(f"starting domain {name}"):
+        handle_of(hypervisor, name).createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
+
+
+def stop(hypervisor: Hypervisor, name: str) -> None:
+    """Cut a domain's power; flushes QEMU's caches first."""
+    with asking(f"stopping domain {name}"):
+        handle_of(hypervisor, name).destroyFlags(libvirt.VIR_DOMAIN_DESTROY_GRACEFUL)
+
+
+def shut_down(hypervisor: Hypervisor, name: str, timeout: float) -> None:
+    """Ask the guest to shut down (agent first, else ACPI) and wait *timeout* seconds for it."""
+    handle = handle_of(hypervisor, name)
+    with asking(f"shutting domain {name} down"):
+        handle.shutdownFlags(0)
+    end = time.monotonic() + timeout
+    while STATES[handle.state()[0]] != "shutoff":
+        if time.monotonic() > end:
+            raise GoldenError(
+                f"shutting domain {name} down",
+                f"it still ran after {timeout:g} seconds",
+                "Look at its console; or stop it hard.",
+            )
+        time.sleep(0.25)
+
+
+def rename(hypervisor: Hypervisor, name: str, to: str) -> None:
+    """Rename a domain that is off; its UUID stays."""
+    with asking(f"renaming domain {name} to {to}"):
+        handle_of(hypervisor, name).rename(to, 0)
+
+
+def set_metadata(hypervisor: Hypervisor, name: str, element: str | None) -> None:
+    """Put our element into the persistent (and, where it runs, the live) definition; None removes it."""
+    handle = handle_of(hypervisor, name)
+    with asking(f"writing the metadata of domain {name}"):
+        flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
+        flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE if handle.isActive() else 0
+        handle.setMetadata(
+            libvirt.VIR_DOMAIN_METADATA_ELEMENT, element, metadata_xml.KEY, metadata_xml.NAMESPACE, flags
+        )
+
+
+def host(hypervisor: Hypervisor) -> dict[str, str]:
+    """Who the hypervisor is: host name and UUID, libvirt's and QEMU's versions."""
+    with asking(f"asking {hypervisor.uri} who it is"):
+        capabilities = domain_xml.capabilities_of(hypervisor.conn.getCapabilities())
+        return {
+            "hostname": hypervisor.conn.getHostname(),
+            "uuid": capabilities.host_uuid,
+            "libvirt": dotted(hypervisor.conn.getLibVersion()),
+            "hypervisor": f"{hypervisor.conn.getType()} {dotted(hypervisor.conn.getVersion())}",
+        }
+
+
+def dotted(number: int) -> str:
+    """libvirt's version number as people write it."""
+    return f"{number // 1000000}.{number // 1000 % 1000}.{number % 1000}"

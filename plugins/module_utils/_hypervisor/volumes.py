@@ -1,0 +1,247 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Storage pools and volumes: listing, reading, making, copying, hashing, deleting."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import time
+from collections.abc import Iterator
+from typing import Callable
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, NotFound
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
+from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
+
+BLOCK = 4 * 1024 * 1024
+# A loser of an exclusive creation gets one of these (libvirt 9.0 to 12.8, two daemons on one directory included).
+TAKEN = (1, 55, 90)
+BUSY_SECONDS = 600
+
+
+class Pool:
+    """One active storage pool. Volumes are named, never listed with their XML: the cost is that of what is asked for."""
+
+    def __init__(self, hypervisor: Hypervisor, handle: libvirt.virStoragePool) -> None:
+        self.hypervisor = hypervisor
+        self.handle = handle
+        self.name: str = handle.name()
+        root = volume_xml.pool_of(handle.XMLDesc(0))
+        self.type = root.type
+        self.path = root.path
+
+    def names(self) -> list[str]:
+        """The names of all volumes."""
+        with asking(f"listing pool {self.name}"):
+            return sorted(self.handle.listVolumes())
+
+    def refresh(self) -> None:
+        """Make what others wrote into the pool visible; waits while libvirt builds a volume in it."""
+        with asking(f"refreshing pool {self.name}"):
+            patiently(lambda: self.handle.refresh(0))
+
+    def find(self, name: str) -> Volume | None:
+        """The volume, or None where the pool has none of that name."""
+        try:
+            handle = self.handle.storageVolLookupByName(name)
+        except libvirt.libvirtError as err:
+            if err.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
+                return None
+            with asking(f"looking for volume {name} in pool {self.name}"):
+                raise
+        with asking(f"reading volume {name} of pool {self.name}"):
+            return volume_xml.volume_of(self.name, handle.XMLDesc(0))
+
+    def read(self, name: str) -> Volume:
+        """The volume; NotFound where there is none."""
+        found = self.find(name)
+        if found is None:
+            raise NotFound(
+                f"reading volume {name}", f"pool {self.name} has no such volume", f"See 'virsh vol-list {self.name}'."
+            )
+        return found
+
+    def create(self, xml: str, name: str) -> Volume:
+        """Make an empty volume; AlreadyThere where the name is taken. Exclusive for raw volumes only."""
+        try:
+            handle = patiently(lambda: self.handle.createXML(xml, 0))
+        except libvirt.libvirtError as err:
+            self.creation_failed(err, name)
+            raise
+        return volume_xml.volume_of(self.name, handle.XMLDesc(0))
+
+    def copy(self, xml: str, name: str, source: libvirt.virStorageVol) -> Volume:
+        """Make a volume out of *source* (flattened; its internal snapshots are left out)."""
+        try:
+            handle = patiently(lambda: self.handle.createXMLFrom(xml, source, 0))
+        except libvirt.libvirtError as err:
+            self.creation_failed(err, name)
+            raise
+        return volume_xml.volume_of(self.name, handle.XMLDesc(0))
+
+    def creation_failed(self, err: libvirt.libvirtError, name: str) -> None:
+        code, message = err.get_error_code(), err.get_error_message()
+        doing = f"creating volume {name} in pool {self.name}"
+        if code in TAKEN:
+            self.refresh()
+            if self.find(name):
+                raise AlreadyThere(
+                    doing, "the name is taken", f"Remove it or choose another name ({message}).", code=code
+                ) from err
+        advice = (
+            "Free space in the pool and run this again; nothing of the volume is left." if "space" in message else ""
+        )
+        with asking(doing, advice):
+            raise err
+
+    def handle_of(self, name: str) -> libvirt.virStorageVol:
+        with asking(f"looking for volume {name} in pool {self.name}"):
+            return self.handle.storageVolLookupByName(name)
+
+    def resize(self, name: str, capacity: int) -> None:
+        """Grow a volume to *capacity* bytes."""
+        with asking(f"growing volume {name} to {capacity} bytes"):
+            self.handle_of(name).resize(capacity, 0)
+
+    def delete(self, name: str) -> None:
+        """Delete a volume, waiting while libvirt still builds it; nothing where there is none.
+
+        libvirt deletes disks of running domains and bases with overlays without a word: callers have checked.
+        """
+        if self.find(name) is None:
+            return
+        with asking(f"deleting volume {name} of pool {self.name}"):
+            patiently(lambda: self.handle_of(name).delete(0))
+
+    def upload(self, name: str, content: bytes) -> None:
+        """Write *content* at the start of a raw volume."""
+        with asking(f"writing volume {name} of pool {self.name}"):
+            stream = self.hypervisor.conn.newStream(0)
+            try:
+                self.handle_of(name).upload(stream, 0, len(content), 0)
+                for start in range(0, len(content), BLOCK):
+                    send_all(stream, content[start : start + BLOCK])
+                stream.finish()
+            except BaseException:
+                stream.abort()
+                raise
+
+    def download(self, name: str) -> bytes:
+        """A volume's bytes; for small ones."""
+        return b"".join(self.blocks(name))
+
+    def sha256(self, name: str, progress: Callable[[int], None] = lambda done: None) -> str:
+        """The digest of a volume's file, in one read, straight from the file where it is at hand."""
+        digest, done = hashlib.sha256(), 0
+        for block in self.blocks(name):
+            digest.update(block)
+            done += len(block)
+            progress(done)
+        return digest.hexdigest()
+
+    def blocks(self, name: str) -> Iterator[bytes]:
+        """A volume's bytes in blocks: read from the file on this machine, else through a libvirt stream."""
+        path = self.read(name).path
+        if self.hypervisor.local and os.path.isfile(path) and os.access(path, os.R_OK):
+            with open(path, "rb", buffering=0) as file:
+                while block := file.read(BLOCK):
+                    yield block
+            return
+        with asking(f"reading volume {name} of pool {self.name}"):
+            stream = self.hypervisor.conn.newStream(0)
+            try:
+                self.handle_of(name).download(stream, 0, 0, 0)
+                while block := stream.recv(BLOCK):
+                    yield block
+                stream.finish()
+            except BaseException:
+                stream.abort()
+                raise
+
+
+def send_all(stream: libvirt.virStream, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[stream.send(bytes(view)) :]
+
+
+def patiently(call: Callable[[], libvirt.virStorageVol]) -> libvirt.virStorageVol:
+    """The result of *call*, made again while libvirt says that a volume is still being built ([55], [1] asynchronous)."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return call()
+        except libvirt.libvirtError as err:
+            message = err.get_error_message()
+            busy = "still being allocated" in message or "asynchronous jobs running" in message or "in use" in message
+            if not busy or time.monotonic() > end:
+                raise
+        time.sleep(0.5)
+
+
+def open_pool(hypervisor: Hypervisor, name: str) -> Pool:
+    """The pool, refreshed; NotFound (naming those that are there) or a refusal where it is not active."""
+    try:
+        handle = hypervisor.conn.storagePoolLookupByName(name)
+    except libvirt.libvirtError as err:
+        with asking("listing pools"):
+            there = sorted(pool.name() for pool in hypervisor.conn.listAllStoragePools(0))
+        raise NotFound(
+            f"opening pool {name}",
+            f"{hypervisor.uri} has no pool of that name (there: {', '.join(there) or 'none'})",
+            "Name another one, or let the role golden.libvirt.hypervisor make it.",
+            code=err.get_error_code(),
+        ) from err
+    if not handle.isActive():
+        raise GoldenError(f"opening pool {name}", "the pool is not active", f"Start it: 'virsh pool-start {name}'.")
+    pool = Pool(hypervisor, handle)
+    pool.refresh()
+    return pool
+
+
+def pool_at(hypervisor: Hypervisor, directory: str) -> Pool:
+    """The pool over *directory*, or a transient one that lives as long as the connection's task."""
+    with hypervisor.lock:
+        handles = hypervisor.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+        for handle in handles:
+            if volume_xml.pool_of(handle.XMLDesc(0)).path == directory:
+                return Pool(hypervisor, handle)
+        name = "golden-" + hashlib.sha256(directory.encode()).hexdigest()[:12]
+        with asking(f"reading directory {directory} through a transient pool"):
+            handle = hypervisor.conn.storagePoolCreateXML(volume_xml.directory_pool(name, directory), 0)
+        hypervisor.closing.callback(drop_pool, handle)
+        return Pool(hypervisor, handle)
+
+
+def drop_pool(handle: libvirt.virStoragePool) -> None:
+    try:
+        patiently(handle.destroy)
+    except libvirt.libvirtError:
+        pass  # another run uses it: it is transient and harmless
+
+
+def volume_at(hypervisor: Hypervisor, path: str) -> Volume:
+    """The volume that is the file or block device *path*, whether a pool covers it or not."""
+    handle = handle_at(hypervisor, path)
+    with asking(f"reading {path}"):
+        return volume_xml.volume_of(handle.storagePoolLookupByVolume().name(), handle.XMLDesc(0))
+
+
+def handle_at(hypervisor: Hypervisor, path: str) -> libvirt.virStorageVol:
+    """libvirt's handle of the volume at *path*; NotFound where there is no such file."""
+    for attempt in ("known", "refreshed"):
+        try:
+            return hypervisor.conn.storageVolLookupByPath(path)
+        except libvirt.libvirtError as err:
+            if attempt == "refreshed":
+                raise NotFound(
+                    f"looking for {path}",
+                    f"libvirt answered [{err.get_error_code()}] {err.get_error_message()}",
+                    "Check that the file exists on the hypervisor.",
+                ) from err
+            pool_at(hypervisor, posixpath.dirname(path)).refresh()
+    raise NotFound(f"looking for {path}", "it is not there", "")

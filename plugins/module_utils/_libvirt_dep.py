@@ -1,0 +1,49 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The libraries that a hypervisor needs: their presence and least versions, said in one place."""
+
+from __future__ import annotations
+
+import traceback
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    import libvirt
+    import libvirt_qemu
+
+    LIBVIRT_ERROR: str | None = None
+except ImportError:
+    libvirt = libvirt_qemu = None
+    LIBVIRT_ERROR = traceback.format_exc()
+
+try:
+    import lxml.etree  # noqa: F401
+
+    LXML_ERROR: str | None = None
+except ImportError:
+    LXML_ERROR = traceback.format_exc()
+
+LIBVIRT_LEAST = (9, 0, 0)
+
+
+def require_libraries(module: AnsibleModule) -> None:
+    """End the task where libvirt-python or lxml is missing or libvirt's client library is too old."""
+    for name, error in (
+        ("libvirt-python >= 9.0 (python3-libvirt)", LIBVIRT_ERROR),
+        ("lxml (python3-lxml)", LXML_ERROR),
+    ):
+        if error:
+            module.fail_json(
+                msg=missing_required_lib(
+                    name, reason="on the hypervisor; the role golden.libvirt.hypervisor installs it"
+                ),
+                exception=error,
+            )
+    number = libvirt.getVersion()
+    found = (number // 1000000, number // 1000 % 1000, number % 1000)
+    if found < LIBVIRT_LEAST:
+        module.fail_json(
+            msg=f"libvirt {'.'.join(map(str, found))} on the hypervisor is older than "
+            f"{'.'.join(map(str, LIBVIRT_LEAST))}, the oldest that golden.libvirt works with: update it."
+        )

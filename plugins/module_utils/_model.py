@@ -1,0 +1,285 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nouns: what a domain, a snapshot, a volume, an image, a version and a clone are. No behaviour beyond look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Disk:
+    """One ``<disk>`` of a domain. *path* is a file or block device, None for an empty drive or a network disk."""
+
+    target: str
+    device: str = "disk"
+    kind: str = "file"
+    path: str | None = None
+    format: str = "raw"
+    bus: str = "virtio"
+    readonly: bool = False
+    shareable: bool = False
+    transient: bool = False
+    snapshot: str | None = None
+    serial: str | None = None
+    pool: str | None = None
+    volume: str | None = None
+
+    @property
+    def written(self) -> bool:
+        """Whether the guest can write to it, so that its content belongs to the machine's state."""
+        return self.device in ("disk", "lun") and not self.readonly
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """*kind* is bios or uefi; *nvram* the file of the UEFI variables, *template* what it was made from."""
+
+    kind: str = "bios"
+    loader: str | None = None
+    nvram: str | None = None
+    template: str | None = None
+    nvram_format: str = "raw"
+
+
+@dataclass(frozen=True)
+class Made:
+    """A volume that a clone was given: what its removal removes."""
+
+    pool: str
+    volume: str
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a clone was struck from, as its domain metadata says. *complete* is false while it is being made."""
+
+    image: str
+    version: str
+    channel: str | None
+    linked: bool
+    created: str
+    complete: bool = True
+    made: tuple[Made, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seal:
+    """That a domain was sealed, how, by what its identity is made anew, and the disks' mtimes that bear witness.
+
+    *witness* holds (path, mtime) pairs read when the domain was off after sealing: a disk written since then is not
+    sealed any more.
+    """
+
+    method: str
+    operations: tuple[str, ...]
+    first_boot: str
+    created: str
+    witness: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """All that the collection keeps in a domain's metadata: a pointer, never the authority."""
+
+    origin: Origin | None = None
+    seal: Seal | None = None
+
+
+@dataclass(frozen=True)
+class Domain:
+    """A domain as its inactive XML (secrets included) and its state say."""
+
+    name: str
+    uuid: str
+    state: str
+    xml: str = field(repr=False)
+    disks: tuple[Disk, ...] = ()
+    firmware: Firmware = Firmware()
+    macs: tuple[str, ...] = ()
+    record: Record = Record()
+    persistent: bool = True
+
+    @property
+    def off(self) -> bool:
+        return self.state in ("shutoff", "crashed")
+
+    @property
+    def written_disks(self) -> tuple[Disk, ...]:
+        return tuple(disk for disk in self.disks if disk.written)
+
+
+@dataclass(frozen=True)
+class SnapshotDisk:
+    """What a snapshot did with one disk: *kind* is internal, external or no; *path* the overlay made for it."""
+
+    target: str
+    kind: str
+    path: str | None = None
+    format: str = "qcow2"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A saved point of one domain. *state* is the domain's then; *xml* has the domain inside, secrets included."""
+
+    domain: str
+    name: str
+    kind: str
+    memory: bool
+    state: str
+    created: int
+    parent: str | None = None
+    current: bool = False
+    description: str = ""
+    memory_file: str | None = None
+    disks: tuple[SnapshotDisk, ...] = ()
+    xml: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A storage volume. Sizes in bytes; *size* is the file's length (libvirt's physical), *mtime* as libvirt gives it."""
+
+    pool: str
+    name: str
+    path: str
+    format: str
+    capacity: int
+    allocation: int
+    size: int
+    mtime: str = ""
+    mode: str = ""
+    backing: str | None = None
+    backing_format: str | None = None
+
+
+@dataclass(frozen=True)
+class VersionDisk:
+    """One disk of a version: *target* in the domain, *volume* in the image pool. Sizes in bytes."""
+
+    target: str
+    volume: str
+    format: str
+    capacity: int
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class VersionNvram:
+    """The UEFI variables of a version."""
+
+    volume: str
+    format: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The version that a version was built from."""
+
+    image: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What was stripped before promoting, and what makes a clone's identity anew (``cloud-init``, ``systemd``)."""
+
+    method: str
+    operations: tuple[str, ...] = ()
+    first_boot: str = ""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One immutable member of an image: what its manifest says."""
+
+    image: str
+    version: str
+    created: str
+    created_by: str
+    template: str = field(repr=False)
+    disks: tuple[VersionDisk, ...] = ()
+    firmware: str = "bios"
+    nvram: VersionNvram | None = None
+    description: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    sealed: Sealed | None = None
+    lineage: Lineage | None = None
+    recipe: str | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a claim: the machine's boot, the process and its start, so that a dead one can be told; *until* is a
+    time in seconds since the epoch after which nobody needs to ask."""
+
+    host: str
+    boot: str
+    pid: int
+    started: str
+    until: float
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A version number that was taken but not (yet) filled. *holder* is None where nothing readable says who holds it."""
+
+    image: str
+    version: str
+    holder: Holder | None = None
+
+
+@dataclass(frozen=True)
+class State:
+    """What the newest journal record of an image says: *serial* 0 where there is none.
+
+    *channels* maps a channel to a version, *states* a version to {state, reason, date} where it is not active, and
+    *change* says what this record changed (for the history).
+    """
+
+    serial: int = 0
+    channels: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    change: Mapping[str, Any] = field(default_factory=dict)
+    created: str = ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """A named line of versions: the names of the complete ones and of the claimed ones, and the journal's state."""
+
+    name: str
+    versions: tuple[str, ...] = ()
+    claims: tuple[str, ...] = ()
+    state: State = State()
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes a clone itself on the hypervisor: one MAC per interface, in the template's order."""
+
+    name: str
+    uuid: str
+    macs: tuple[str, ...] = ()
+    genid: str | None = None
+    nvram: str | None = None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The identities in use on a hypervisor, active and inactive domains alike, lower case."""
+
+    names: frozenset[str] = frozenset()
+    uuids: frozenset[str] = frozenset()
+    macs: frozenset[str] = frozenset()
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+
+Facts = dict[str, Any]

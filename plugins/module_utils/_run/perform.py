@@ -1,0 +1,162 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying plans out: what each action does, and how it is undone when a later one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import singledispatch
+from typing import Any, Callable, Optional
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan, actions
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
+
+Undo = Optional[Callable[[], None]]
+
+
+@dataclass
+class Bench:
+    """Where a plan is carried out: the hypervisor, its pools as opened, and what actions *learned* (e.g. digests)."""
+
+    hypervisor: Hypervisor
+    learned: dict[str, Any] = field(default_factory=dict)
+    pools: dict[str, volumes.Pool] = field(default_factory=dict)
+
+    def pool(self, name: str) -> volumes.Pool:
+        """The pool, opened (and refreshed) once."""
+        with self.hypervisor.lock:
+            if name not in self.pools:
+                self.pools[name] = volumes.open_pool(self.hypervisor, name)
+            return self.pools[name]
+
+
+@singledispatch
+def perform(action: Action, bench: Bench) -> Undo:
+    """Do one action; returns what undoes it, or None where there is nothing to undo."""
+    raise TypeError(f"nothing performs {type(action).__name__}")
+
+
+def carry_out(plan: Plan, bench: Bench) -> None:
+    """All actions in order. Where one fails (or the run is told to end) those before it are undone, newest first.
+
+    Raises what the action raised, with what could not be undone added to its *left*.
+    """
+    done: list[tuple[Action, Callable[[], None]]] = []
+    try:
+        for action in plan.actions:
+            undo = perform(action, bench)
+            if undo is not None:
+                done.append((action, undo))
+    except BaseException as err:
+        left = take_back(done)
+        if left and isinstance(err, GoldenError):
+            err.left += tuple(left)
+        raise
+
+
+def take_back(done: Sequence[tuple[Action, Callable[[], None]]]) -> list[str]:
+    """Undo, newest first; returns in words what could not be undone."""
+    left: list[str] = []
+    for action, undo in reversed(done):
+        try:
+            undo()
+        except GoldenError as err:
+            said = ", ".join(f"{name} {value}" for name, value in action.describe().items())
+            left.append(f"undoing ({said}) failed: {err.reason}")
+    return left
+
+
+@perform.register
+def create_volume(action: actions.CreateVolume, bench: Bench) -> Undo:
+    pool = bench.pool(action.pool)
+    xml = volume_xml.new_volume(
+        action.volume, action.capacity, action.format, action.mode, action.backing, action.backing_format or "qcow2"
+    )
+    pool.create(xml, action.volume)
+    return lambda: pool.delete(action.volume)
+
+
+@perform.register
+def copy_volume(action: actions.CopyVolume, bench: Bench) -> Undo:
+    pool = bench.pool(action.pool)
+    xml = volume_xml.new_volume(action.volume, action.capacity, action.format, action.mode)
+    pool.copy(xml, action.volume, volumes.handle_at(bench.hypervisor, action.source))
+    return lambda: pool.delete(action.volume)
+
+
+@perform.register
+def grow_volume(action: actions.GrowVolume, bench: Bench) -> Undo:
+    bench.pool(action.pool).resize(action.volume, action.capacity)
+    return None
+
+
+@perform.register
+def write_volume(action: actions.WriteVolume, bench: Bench) -> Undo:
+    pool = bench.pool(action.pool)
+    pool.create(volume_xml.new_volume(action.volume, len(action.content), "raw", action.mode), action.volume)
+    try:
+        pool.upload(action.volume, action.content)
+    except BaseException:
+        pool.delete(action.volume)
+        raise
+    return lambda: pool.delete(action.volume)
+
+
+@perform.register
+def delete_volume(action: actions.DeleteVolume, bench: Bench) -> Undo:
+    bench.pool(action.pool).delete(action.volume)
+    return None
+
+
+@perform.register
+def define_domain(action: actions.DefineDomain, bench: Bench) -> Undo:
+    hypervisor = bench.hypervisor
+    before = domains.find(hypervisor, action.domain)
+    domains.define(hypervisor, action.xml, action.domain)
+    if before is None:
+        return lambda: domains.undefine(hypervisor, action.domain)
+    xml = before.xml
+    return lambda: domains.define(hypervisor, xml, action.domain)
+
+
+@perform.register
+def undefine_domain(action: actions.UndefineDomain, bench: Bench) -> Undo:
+    domains.undefine(bench.hypervisor, action.domain, keep_nvram=action.keep_nvram, keep_tpm=action.keep_tpm)
+    return None
+
+
+@perform.register
+def mark_domain(action: actions.MarkDomain, bench: Bench) -> Undo:
+    hypervisor = bench.hypervisor
+    before = domains.read(hypervisor, action.domain).record
+    domains.set_metadata(hypervisor, action.domain, metadata_xml.element_of(action.record))
+    return lambda: domains.set_metadata(hypervisor, action.domain, metadata_xml.element_of(before))
+
+
+@perform.register
+def rename_domain(action: actions.RenameDomain, bench: Bench) -> Undo:
+    domains.rename(bench.hypervisor, action.domain, action.to)
+    return lambda: domains.rename(bench.hypervisor, action.to, action.domain)
+
+
+@perform.register
+def start_domain(action: actions.StartDomain, bench: Bench) -> Undo:
+    domains.start(bench.hypervisor, action.domain, paused=action.paused)
+    return lambda: domains.stop(bench.hypervisor, action.domain)
+
+
+@perform.register
+def stop_domain(action: actions.StopDomain, bench: Bench) -> Undo:
+    domains.stop(bench.hypervisor, action.domain)
+    return lambda: domains.start(bench.hypervisor, action.domain)
+
+
+@perform.register
+def wait_for_guest(action: actions.WaitForGuest, bench: Bench) -> Undo:
+    agent.wait(bench.hypervisor, action.domain, action.until, action.timeout)
+    return None

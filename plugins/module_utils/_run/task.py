@@ -1,0 +1,144 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One task of a playbook: read, plan, (check mode stops here), apply, result. The only place that ends a module."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Callable, Union
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.golden.libvirt.plugins.module_utils._argspec import CONNECTION, Spec
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, silence
+from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import require_libraries
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, carry_out
+
+Params = Mapping[str, Any]
+Planned = Union[Plan, GoldenError]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """A module that changes things.
+
+    *noun* is the key that the items' results are returned under. *plan* reads what it needs through the bench and
+    returns one plan, or the error, per item, in the order asked for; it changes nothing. *finish* adds to an item's
+    result what only the doing could know.
+    """
+
+    noun: str
+    plan: Callable[[Bench, Params], Sequence[Planned]]
+    finish: Callable[[Bench, Params, Plan], Mapping[str, Any]] = lambda bench, params, plan: {}
+
+
+def run_verb(spec: Spec, verb: Verb, **rules: Any) -> None:
+    """Run *verb* as the module: one connection, all items planned before the first is done, each undone by itself."""
+    module = AnsibleModule(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
+    with_hypervisor(module, lambda hypervisor: verb_result(module, verb, Bench(hypervisor)))
+
+
+def run_info(spec: Spec, read: Callable[[Bench, Params], dict[str, Any]], **rules: Any) -> None:
+    """Run a module that only looks."""
+    module = AnsibleModule(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
+    with_hypervisor(module, lambda hypervisor: {"changed": False, **read(Bench(hypervisor), module.params)})
+
+
+def with_hypervisor(module: AnsibleModule, work: Callable[[Hypervisor], dict[str, Any]]) -> None:
+    require_libraries(module)
+    silence()
+    # A cancelled job (AWX sends SIGTERM) undoes what it began instead of dying in the middle.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"told to end by signal {number}"))
+    try:
+        with Hypervisor(module.params["uri"]) as hypervisor:
+            result = work(hypervisor)
+    except GoldenError as err:
+        module.fail_json(changed=False, **err.result())
+    except SystemExit as err:
+        module.fail_json(msg=f"{module._name}: {err}; what was begun was undone.")
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+def verb_result(module: AnsibleModule, verb: Verb, bench: Bench) -> dict[str, Any]:
+    """Plan all, do all unless only checking, and put the items' results together; a failed one hides no other's."""
+    planned = verb.plan(bench, module.params)
+
+    def one(item: Planned) -> dict[str, Any]:
+        return item_result(item, verb, bench, module.params, module.check_mode)
+
+    with ThreadPoolExecutor(max_workers=module.params.get("parallel") or 1) as workers:
+        items = list(workers.map(one, planned))
+    for plan in planned:
+        for warning in plan.warnings if isinstance(plan, Plan) else ():
+            module.warn(warning)
+    result: dict[str, Any] = {
+        "changed": any(item["changed"] for item in items),
+        "actions": [action for item in items for action in item["actions"]],
+        verb.noun: items,
+    }
+    if module._diff:
+        result["diff"] = [diff_of(plan) for plan in planned if isinstance(plan, Plan) and plan.before != plan.after]
+    failures = [item for item in items if item["failed"]]
+    if failures:
+        result.update(failed=True, msg=failure_message(failures, len(items)))
+    return result
+
+
+def item_result(item: Planned, verb: Verb, bench: Bench, params: Params, check: bool) -> dict[str, Any]:
+    """What one item returns; never raises a GoldenError."""
+    if isinstance(item, GoldenError):
+        return {"changed": False, "actions": [], **item.result()}
+    result: dict[str, Any] = {
+        "item": item.item,
+        "changed": item.changed,
+        "failed": False,
+        "actions": [action.describe() for action in item.actions],
+        **item.result,
+    }
+    if check:
+        return result
+    try:
+        carry_out(item, bench)
+        result.update(verb.finish(bench, params, item))
+    except GoldenError as err:
+        result.update(err.result(), changed=bool(err.left))
+    return result
+
+
+def failure_message(failures: list[dict[str, Any]], total: int) -> str:
+    messages = [item["msg"] for item in failures]
+    return messages[0] if total == 1 else f"{len(failures)} of {total} failed. " + " | ".join(messages)
+
+
+def diff_of(plan: Plan) -> dict[str, str]:
+    """The plan's two sides as Ansible shows them."""
+
+    def text(side: Mapping[str, Any]) -> str:
+        return json.dumps(side, indent=2, sort_keys=True) + "\n" if side else ""
+
+    return {
+        "before_header": plan.item,
+        "after_header": plan.item,
+        "before": text(plan.before),
+        "after": text(plan.after),
+    }
+
+
+def guarded(items: Sequence[str], plan: Callable[[str], Plan]) -> tuple[Planned, ...]:
+    """A plan or the error for each item: what most verbs' *plan* is made of."""
+
+    def one(item: str) -> Planned:
+        try:
+            return plan(item)
+        except GoldenError as err:
+            return err
+
+    return tuple(one(item) for item in items)

@@ -1,0 +1,118 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Domain XML: what a domain is, and changing its disks without touching anything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, Firmware
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element, etree, parse, text_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
+
+SOURCE_PATHS = ("file", "dev", "dir")
+
+
+def domain_of(xml: str, state: str, *, persistent: bool = True) -> Domain:
+    """The domain that *xml* (the inactive one) describes, in *state* (as virsh names it)."""
+    root = parse(xml)
+    return Domain(
+        name=root.findtext("name", ""),
+        uuid=root.findtext("uuid", ""),
+        state=state,
+        xml=xml,
+        disks=tuple(disk_of(element) for element in root.findall("devices/disk")),
+        firmware=firmware_of(root),
+        macs=tuple(mac.get("address", "") for mac in root.findall("devices/interface/mac")),
+        record=metadata_xml.record_of(root),
+        persistent=persistent,
+    )
+
+
+def disk_of(element: Element) -> Disk:
+    """One ``<disk>`` element."""
+    source, target, driver = element.find("source"), element.find("target"), element.find("driver")
+    paths = [source.get(name) for name in SOURCE_PATHS if source.get(name)] if source is not None else []
+    return Disk(
+        target=target.get("dev", "") if target is not None else "",
+        device=element.get("device", "disk"),
+        kind=element.get("type", "file"),
+        path=paths[0] if paths else None,
+        format=driver.get("type", "raw") if driver is not None else "raw",
+        bus=target.get("bus", "") if target is not None else "",
+        readonly=element.find("readonly") is not None or element.get("device") == "cdrom",
+        shareable=element.find("shareable") is not None,
+        transient=element.find("transient") is not None,
+        snapshot=element.get("snapshot"),
+        serial=element.findtext("serial"),
+        pool=source.get("pool") if source is not None else None,
+        volume=source.get("volume") if source is not None else None,
+    )
+
+
+def firmware_of(root: Element) -> Firmware:
+    """BIOS or UEFI, and where the UEFI variables are. ``<nvram>`` has a source child or the path as its text."""
+    loader, nvram = root.find("os/loader"), root.find("os/nvram")
+    uefi = nvram is not None or (loader is not None and loader.get("type") == "pflash")
+    if not uefi and root.find("os").get("firmware") != "efi":
+        return Firmware()
+    path = None
+    if nvram is not None:
+        source = nvram.find("source")
+        path = source.get("file") if source is not None else (nvram.text or "").strip() or None
+    return Firmware(
+        kind="uefi",
+        loader=loader.text if loader is not None else None,
+        nvram=path,
+        template=nvram.get("template") if nvram is not None else None,
+        nvram_format=nvram.get("format", "raw") if nvram is not None else "raw",
+    )
+
+
+def with_disk_sources(xml: str, sources: dict[str, tuple[str, str]]) -> str:
+    """*xml* with the disks named by *sources* ({target: (path, format)}) reading and writing those files.
+
+    The backing chain that libvirt had written down for the old file is dropped: it finds out anew.
+    """
+    root = parse(xml)
+    missing = set(sources)
+    for element in root.findall("devices/disk"):
+        target = element.find("target").get("dev", "")
+        if target not in sources:
+            continue
+        missing.discard(target)
+        point_disk(element, *sources[target])
+    if missing:
+        raise GoldenError("changing the disks of a domain", f"it has no disk {', '.join(sorted(missing))}")
+    return text_of(root)
+
+
+def point_disk(element: Element, path: str, form: str) -> None:
+    """Let one ``<disk>`` use the file *path*."""
+    for old in element.findall("backingStore") + element.findall("source"):
+        element.remove(old)
+    element.set("type", "file")
+    driver = element.find("driver")
+    if driver is None:
+        driver = etree.Element("driver", name="qemu")
+        element.insert(0, driver)
+    driver.set("type", form)
+    driver.addnext(etree.Element("source", file=path))
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What is read of a connection's capabilities XML."""
+
+    host_uuid: str
+    external_snapshot: bool
+
+
+def capabilities_of(xml: str) -> Capabilities:
+    """*external_snapshot*: whether libvirt reverts external snapshots itself (>= 9.9), as it says of its guests."""
+    root = parse(xml)
+    return Capabilities(
+        host_uuid=root.findtext("host/uuid", ""),
+        external_snapshot=root.find("guest/features/externalSnapshot") is not None,
+    )
