@@ -141,7 +141,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Volume:
-    """A storage volume. Sizes in bytes; *size* is the file's length (libvirt's physical), *mtime* as libvirt gives it."""
+    """A storage volume. Sizes in bytes; *size* is the file's length (libvirt's physical), *mtime* as libvirt has it."""
 
     pool: str
     name: str
@@ -229,7 +229,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class Claim:
-    """A version number that was taken but not (yet) filled. *holder* is None where nothing readable says who holds it."""
+    """A version that was taken but not (yet) filled. *holder* is None where nothing readable says who holds it."""
 
     image: str
     version: str

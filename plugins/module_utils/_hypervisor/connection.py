@@ -66,9 +66,7 @@ def connection_advice(uri: str) -> str:
     """What to look at when *uri* does not answer."""
     scheme = urlsplit(uri).scheme
     if "ssh" in scheme:
-        return (
-            f"Check that 'virsh -c {uri} version' works on the machine that the task runs on (ssh key, host key, user)."
-        )
+        return f"Check that 'virsh -c {uri} version' works where the task runs (ssh key, host key, user)."
     if "session" in uri:
         return "Check that libvirtd is installed and that the user has a home directory that it can write to."
     return (

@@ -9,6 +9,7 @@ import os
 import posixpath
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, NotFound
@@ -24,7 +25,7 @@ BUSY_SECONDS = 600
 
 
 class Pool:
-    """One active storage pool. Volumes are named, never listed with their XML: the cost is that of what is asked for."""
+    """One active storage pool. Volumes are named, never listed with their XML: the cost is of what is asked for."""
 
     def __init__(self, hypervisor: Hypervisor, handle: libvirt.virStoragePool) -> None:
         self.hypervisor = hypervisor
@@ -170,7 +171,7 @@ def send_all(stream: libvirt.virStream, block: bytes) -> None:
 
 
 def patiently(call: Callable[[], libvirt.virStorageVol]) -> libvirt.virStorageVol:
-    """The result of *call*, made again while libvirt says that a volume is still being built ([55], [1] asynchronous)."""
+    """The result of *call*, made again while libvirt says that a volume is still being built ([55], [1])."""
     end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -218,10 +219,8 @@ def pool_at(hypervisor: Hypervisor, directory: str) -> Pool:
 
 
 def drop_pool(handle: libvirt.virStoragePool) -> None:
-    try:
+    with suppress(libvirt.libvirtError):  # another run uses it: it is transient and harmless
         patiently(handle.destroy)
-    except libvirt.libvirtError:
-        pass  # another run uses it: it is transient and harmless
 
 
 def volume_at(hypervisor: Hypervisor, path: str) -> Volume:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The actions that several verbs' plans are made of. What carries each out, and how it is undone, is in _run/perform.py."""
+"""The actions that several verbs' plans are made of. How each is carried out and undone is in _run/perform.py."""
 
 from __future__ import annotations
 
