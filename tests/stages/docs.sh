@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The documentation of modules, plugins and roles: well-formed, and every reference resolves.
+
+# shellcheck source=tests/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+tools=$(tools_venv tools)
+workspace=$(workspace docs)
+cd "$workspace/ansible_collections/golden/libvirt"
+PATH=$tools/bin:$PATH antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all \
+  --disallow-unknown-collection-refs --skip-rstcheck .
