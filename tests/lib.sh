@@ -6,7 +6,6 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 output=$root/tests/output
 cache=$root/.cache
-export UV_LINK_MODE=copy
 mkdir -p "$output" "$cache"
 
 cores=(2.16 2.17 2.18 2.19 2.20 2.21)
@@ -103,17 +102,20 @@ build() {
   echo "$1"/golden-libvirt-*.tar.gz
 }
 
-# ansible_test CORE WORKSPACE ARGUMENT…: runs ansible-test with nothing but the registry of Python packages.
+# ansible_test CORE WORKSPACE ARGUMENT…: runs ansible-test with a home of its own, where all that it would download but
+# Python packages is already there.
 ansible_test() {
   local core=$1 collection=$2/ansible_collections/golden/libvirt home=$cache/ansible-test/$1 version python
   shift 2
-  mkdir -p "$home/bin" "$home/.ansible/test/cache"
+  mkdir -p "$home/bin" "$home/.ansible/test/cache" "$home/.config" "$home/.pip"
   for version in 20_3_4 21_3_1 23_1_2 24_2 25_2; do
     cp "$root/tests/get_pip.py" "$home/.ansible/test/cache/get_pip_$version.py"
   done
   for version in 3.9 3.10 3.11 3.12 3.13 3.14; do
     if python=$(find_python "$version"); then ln -sf "$python" "$home/bin/python$version"; fi
   done
-  env --chdir="$collection" HOME="$home" XDG_CONFIG_HOME="${XDG_CONFIG_HOME:-$HOME/.config}" \
-    PATH="$(core_venv "$core")/bin:$home/bin:/usr/bin:/bin" ansible-test "$@"
+  ln -sfn "${XDG_CONFIG_HOME:-$HOME/.config}/pip" "$home/.config/pip"
+  printf '[global]\nquiet = 1\ndisable-pip-version-check = 1\n' >"$home/.pip/pip.conf"
+  env --chdir="$collection" HOME="$home" LC_ALL=C.UTF-8 PATH="$(core_venv "$core")/bin:$home/bin:/usr/bin:/bin" \
+    ansible-test "$@"
 }

@@ -18,17 +18,21 @@ expand() {
 }
 
 run_stage() {
-  local stage=$1 log=$output/${1/:/-}.log script=$root/tests/stages/${1%%:*}.sh result=passed start=$SECONDS
-  "$script" "${stage#*:}" >"$log" 2>&1 </dev/null || result=FAILED
+  local child stage=$1 log=$output/${1/:/-}.log script=$root/tests/stages/${1%%:*}.sh result=passed start=$SECONDS
+  timeout --kill-after=30 "${STAGE_SECONDS:-2700}" "$script" "${stage#*:}" >"$log" 2>&1 </dev/null &
+  child=$!
+  trap 'kill "$child"' TERM
+  wait "$child" || result=FAILED
   echo "$result" >"$results/$stage"
   printf '%-18s %s in %d s\n' "$stage" "$result" $((SECONDS - start))
   # What pytest itself says at its end.
-  sed -n 's/\x1b\[[0-9;]*m//g; s/^=* \([0-9]* \(passed\|failed\|error\|skipped\).* in [0-9].*s\).*/    \1/p' "$log"
+  sed -n 's/^=* \([0-9]* \(passed\|failed\|error\|skipped\).* in [0-9].*s\).*/    \1/p' "$log"
 }
 
 "$root/tests/setup.sh"
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
+trap 'kill $(jobs -p); exit 130' INT TERM
 mapfile -t stages < <(expand "$@")
 
 for stage in "${stages[@]}"; do
@@ -39,10 +43,10 @@ wait
 
 failed=0
 for stage in "${stages[@]}"; do
-  if [[ $(cat "$results/$stage") == FAILED ]]; then
+  if [[ $(cat "$results/$stage") != passed ]]; then
     failed=$((failed + 1))
     echo "--- $stage: end of tests/output/${stage/:/-}.log"
-    tail -n 40 "$output/${stage/:/-}.log"
+    grep -v '^Running sanity test' "$output/${stage/:/-}.log" | tail -n 40
   fi
 done
 echo "$((${#stages[@]} - failed)) passed, $failed failed"
