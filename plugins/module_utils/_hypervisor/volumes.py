@@ -178,7 +178,11 @@ def patiently(call: Callable[[], libvirt.virStorageVol]) -> libvirt.virStorageVo
             return call()
         except libvirt.libvirtError as err:
             message = err.get_error_message()
-            busy = "still being allocated" in message or "asynchronous jobs running" in message or "in use" in message
+            busy = (
+                "still being allocated" in message
+                or "asynchronous jobs running" in message
+                or "is still in use" in message
+            )
             if not busy or time.monotonic() > end:
                 raise
         time.sleep(0.5)

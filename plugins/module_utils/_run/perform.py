@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import singledispatch
@@ -21,11 +22,15 @@ Undo = Optional[Callable[[], None]]
 
 @dataclass
 class Bench:
-    """Where a plan is carried out: the hypervisor, its pools as opened, and what actions *learned* (e.g. digests)."""
+    """Where plans are carried out: the hypervisor, its pools as opened, what actions *learned* (e.g. digests).
+
+    *ending* is set when the run is told to end: no further action is begun.
+    """
 
     hypervisor: Hypervisor
     learned: dict[str, Any] = field(default_factory=dict)
     pools: dict[str, volumes.Pool] = field(default_factory=dict)
+    ending: threading.Event = field(default_factory=threading.Event)
 
     def pool(self, name: str) -> volumes.Pool:
         """The pool, opened (and refreshed) once."""
@@ -49,6 +54,8 @@ def carry_out(plan: Plan, bench: Bench) -> None:
     done: list[tuple[Action, Callable[[], None]]] = []
     try:
         for action in plan.actions:
+            if bench.ending.is_set():
+                raise GoldenError(f"working on {plan.item}", "the run was told to end", "Run it again to go on.")
             undo = perform(action, bench)
             if undo is not None:
                 done.append((action, undo))

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +20,17 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, carry_out
 
 Params = Mapping[str, Any]
-Planned = Union[Plan, GoldenError]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An *item* that could not be planned, and why."""
+
+    item: str
+    error: GoldenError
+
+
+Planned = Union[Plan, Failed]
 
 
 @dataclass(frozen=True)
@@ -53,15 +62,11 @@ def run_info(spec: Spec, read: Callable[[Bench, Params], dict[str, Any]], **rule
 def with_hypervisor(module: AnsibleModule, work: Callable[[Hypervisor], dict[str, Any]]) -> None:
     require_libraries(module)
     silence()
-    # A cancelled job (AWX sends SIGTERM) undoes what it began instead of dying in the middle.
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(f"told to end by signal {number}"))
     try:
         with Hypervisor(module.params["uri"]) as hypervisor:
             result = work(hypervisor)
     except GoldenError as err:
         module.fail_json(changed=False, **err.result())
-    except SystemExit as err:
-        module.fail_json(msg=f"{module._name}: {err}; what was begun was undone.")
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)
@@ -69,6 +74,8 @@ def with_hypervisor(module: AnsibleModule, work: Callable[[Hypervisor], dict[str
 
 def verb_result(module: AnsibleModule, verb: Verb, bench: Bench) -> dict[str, Any]:
     """Plan all, do all unless only checking, and put the items' results together; a failed one hides no other's."""
+    # A cancelled job (AWX sends SIGTERM) undoes what it began instead of dying in the middle.
+    signal.signal(signal.SIGTERM, lambda number, frame: bench.ending.set())
     planned = verb.plan(bench, module.params)
 
     def one(item: Planned) -> dict[str, Any]:
@@ -94,8 +101,8 @@ def verb_result(module: AnsibleModule, verb: Verb, bench: Bench) -> dict[str, An
 
 def item_result(item: Planned, verb: Verb, bench: Bench, params: Params, check: bool) -> dict[str, Any]:
     """What one item returns; never raises a GoldenError."""
-    if isinstance(item, GoldenError):
-        return {"changed": False, "actions": [], **item.result()}
+    if isinstance(item, Failed):
+        return {"item": item.item, "changed": False, "actions": [], **item.error.result()}
     result: dict[str, Any] = {
         "item": item.item,
         "changed": item.changed,
@@ -139,6 +146,6 @@ def guarded(items: Sequence[str], plan: Callable[[str], Plan]) -> tuple[Planned,
         try:
             return plan(item)
         except GoldenError as err:
-            return err
+            return Failed(item, err)
 
     return tuple(one(item) for item in items)
