@@ -70,8 +70,8 @@ def connection_advice(uri: str) -> str:
     if "session" in uri:
         return "Check that libvirtd is installed and that the user has a home directory that it can write to."
     return (
-        "Check that libvirtd (or virtqemud) runs, and that the user is root, in the group 'libvirt', or that the task has "
-        "'become: true'."
+        "Check that libvirtd (or virtqemud) runs, and that the user is root, in the group 'libvirt', or that the task "
+        "has 'become: true'."
     )
 
 

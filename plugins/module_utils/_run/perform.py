@@ -82,7 +82,12 @@ def take_back(done: Sequence[tuple[Action, Callable[[], None]]]) -> list[str]:
 def create_volume(action: actions.CreateVolume, bench: Bench) -> Undo:
     pool = bench.pool(action.pool)
     xml = volume_xml.new_volume(
-        action.volume, action.capacity, action.format, action.mode, action.backing, action.backing_format or "qcow2"
+        action.volume,
+        action.capacity,
+        action.format,
+        mode=action.mode,
+        backing=action.backing,
+        backing_format=action.backing_format or "qcow2",
     )
     pool.create(xml, action.volume)
     return lambda: pool.delete(action.volume)
@@ -91,7 +96,7 @@ def create_volume(action: actions.CreateVolume, bench: Bench) -> Undo:
 @perform.register
 def copy_volume(action: actions.CopyVolume, bench: Bench) -> Undo:
     pool = bench.pool(action.pool)
-    xml = volume_xml.new_volume(action.volume, action.capacity, action.format, action.mode)
+    xml = volume_xml.new_volume(action.volume, action.capacity, action.format, mode=action.mode)
     pool.copy(xml, action.volume, volumes.handle_at(bench.hypervisor, action.source))
     return lambda: pool.delete(action.volume)
 
@@ -105,7 +110,7 @@ def grow_volume(action: actions.GrowVolume, bench: Bench) -> Undo:
 @perform.register
 def write_volume(action: actions.WriteVolume, bench: Bench) -> Undo:
     pool = bench.pool(action.pool)
-    pool.create(volume_xml.new_volume(action.volume, len(action.content), "raw", action.mode), action.volume)
+    pool.create(volume_xml.new_volume(action.volume, len(action.content), "raw", mode=action.mode), action.volume)
     try:
         pool.upload(action.volume, action.content)
     except BaseException:

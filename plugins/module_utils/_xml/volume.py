@@ -62,6 +62,7 @@ def new_volume(
     name: str,
     capacity: int,
     form: str,
+    *,
     mode: str = PRIVATE,
     backing: str | None = None,
     backing_format: str = "qcow2",
