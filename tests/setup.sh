@@ -14,9 +14,13 @@ install_packages() {
   if ((${#missing[@]} == 0)); then return; fi
   if ((EUID != 0)); then sudo=(sudo); fi
   echo "installing ${missing[*]}"
-  "${sudo[@]}" apt-get update -qq
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}" \
-    >"$output/apt.log"
+  {
+    "${sudo[@]}" apt-get update -qq
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends "${missing[@]}"
+  } >"$output/apt.log" 2>&1 || {
+    tail -n 40 "$output/apt.log"
+    return 1
+  }
 }
 
 install_uv() {
