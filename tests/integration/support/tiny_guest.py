@@ -49,7 +49,7 @@ def domain_xml(
     initrd: str,
     disks: t.Sequence[Disk] = (),
     firmware: str = "bios",
-    memory: int = 96,
+    memory: int | None = None,
     options: t.Sequence[str] = (),
     serial_log: str | None = None,
     channel: bool = True,
@@ -59,12 +59,12 @@ def domain_xml(
 ) -> str:
     """The XML of a domain that runs the tiny guest, always under software emulation.
 
-    ``options`` go on the kernel command line (``fsfreeze=refuse``, ``agent=off``, …: see ../guest/README.md);
-    ``macs`` makes one user-mode interface for each, ``None`` leaving the address to libvirt; ``extra_devices`` is XML.
+    ``memory`` is in MiB; the least that works is the default: 96 with BIOS, 192 with UEFI. ``options`` go on the
+    kernel command line (``fsfreeze=refuse``, ``agent=off``, …: see ../guest/README.md); ``macs`` makes one user-mode interface for each, ``None`` leaving the address to libvirt; ``extra_devices`` is XML.
     """
     root = ET.Element("domain", type="qemu")
     ET.SubElement(root, "name").text = name
-    ET.SubElement(root, "memory", unit="MiB").text = str(memory)
+    ET.SubElement(root, "memory", unit="MiB").text = str(memory or (192 if firmware == "uefi" else 96))
     ET.SubElement(root, "vcpu").text = "1"
     _boot(root, kernel, initrd, firmware, options, nvram)
     features = ET.SubElement(root, "features")
