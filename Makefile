@@ -7,7 +7,7 @@ help:  ## show this
 
 .PHONY: test
 test:  ## install what tests need, then everything that CI asks for
-	tests/run.sh integration sanity:ends units:ends $(STATIC)
+	tests/run.sh integration:system sanity:ends units:ends $(STATIC)
 
 .PHONY: test-all
 test-all:  ## sanity and units on every supported ansible-core
@@ -27,7 +27,11 @@ lint:  ## linters, types, documentation, changelog, build and install
 
 .PHONY: integration
 integration:  ## tests against a real libvirt daemon
-	tests/run.sh integration
+	tests/run.sh integration:system
+
+.PHONY: test-matrix
+test-matrix:  ## the same against libvirt 11 and 12 of newer Debian suites
+	tests/run.sh integration:trixie integration:forky
 
 .PHONY: demo
 demo:  ## the main job, start to end, on this machine

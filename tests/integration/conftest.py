@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import secrets
@@ -11,34 +12,54 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 
 import libvirt
 import pytest
 from support.lab import Lab
+from support.stack import stack
 
-URI = os.environ.get("GOLDEN_TEST_URI", "qemu:///system")
+SYSTEM = "system"
 # Below it are the labs' pools: QEMU's user must be able to go there.
 DIRECTORY = os.environ.get("GOLDEN_TEST_DIR", "/var/tmp")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stack",
+        default=SYSTEM,
+        help="the hypervisor to test: the one of this machine (system), a second daemon of the same software (host), "
+        "or libvirt and QEMU of a Debian suite (trixie, forky)",
+    )
+
+
 @pytest.fixture(scope="session")
-def uri() -> str:
-    """The connection that the tests use; daemons are started by hand where nothing else has started them."""
+def uri(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The connection that the tests use."""
     libvirt.registerErrorHandler(lambda context, error: None, None)
-    if not answers() and URI == "qemu:///system" and os.geteuid() == 0 and shutil.which("libvirtd"):
+    suite = pytestconfig.getoption("--stack")
+    with system() if suite == SYSTEM else stack(suite) as uri:
+        yield uri
+
+
+@contextlib.contextmanager
+def system() -> Iterator[str]:
+    """The machine's own hypervisor; its daemons are started by hand where nothing else has started them."""
+    uri = "qemu:///system"
+    if not answers(uri) and os.geteuid() == 0 and shutil.which("libvirtd"):
         for daemon in ("virtlogd", "libvirtd"):
             subprocess.run([daemon, "-d"], check=False)
         end = time.monotonic() + 20
-        while not answers() and time.monotonic() < end:
+        while not answers(uri) and time.monotonic() < end:
             time.sleep(0.2)
-    if not answers():
-        pytest.fail(f"libvirt does not answer at {URI}")
-    return URI
+    if not answers(uri):
+        pytest.fail(f"libvirt does not answer at {uri}")
+    yield uri
 
 
-def answers() -> bool:
+def answers(uri: str) -> bool:
     try:
-        libvirt.open(URI).close()
+        libvirt.open(uri).close()
     except libvirt.libvirtError:
         return False
     return True

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests against a real libvirt daemon.
+# integration.sh STACK: the tests against a real libvirt daemon: the machine's (system) or a Debian suite's (trixie).
 
 # shellcheck source=tests/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
@@ -7,7 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 core=$(usable_cores | tail -n 1)
 integration=$(venv integration "$(core_python "$core")" "ansible-core~=$core.0" -r "$root/requirements.txt" \
   -r "$root/tests/integration/requirements.txt")
-workspace=$(workspace integration)
+workspace=$(workspace "integration-$1")
 export PATH=$integration/bin:$PATH ANSIBLE_COLLECTIONS_PATH=$workspace PYTHONPATH=$workspace
 cd "$workspace/ansible_collections/golden/libvirt"
-pytest tests/integration
+pytest tests/integration --stack "$1"
