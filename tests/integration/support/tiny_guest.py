@@ -47,6 +47,7 @@ def domain_xml(
     name: str,
     kernel: str,
     initrd: str,
+    *,
     disks: t.Sequence[Disk] = (),
     firmware: str = "bios",
     memory: int | None = None,
@@ -60,13 +61,14 @@ def domain_xml(
     """The XML of a domain that runs the tiny guest, always under software emulation.
 
     ``memory`` is in MiB; the least that works is the default: 96 with BIOS, 192 with UEFI. ``options`` go on the
-    kernel command line (``fsfreeze=refuse``, ``agent=off``, …: see ../guest/README.md); ``macs`` makes one user-mode interface for each, ``None`` leaving the address to libvirt; ``extra_devices`` is XML.
+    kernel command line (``fsfreeze=refuse``, ``agent=off``, …: see ../guest/README.md); ``macs`` makes
+    one user-mode interface for each, ``None`` leaving the address to libvirt; ``extra_devices`` is XML.
     """
     root = ET.Element("domain", type="qemu")
     ET.SubElement(root, "name").text = name
     ET.SubElement(root, "memory", unit="MiB").text = str(memory or (192 if firmware == "uefi" else 96))
     ET.SubElement(root, "vcpu").text = "1"
-    _boot(root, kernel, initrd, firmware, options, nvram)
+    root.append(_boot(kernel, initrd, firmware, options, nvram))
     features = ET.SubElement(root, "features")
     ET.SubElement(features, "acpi")
     ET.SubElement(features, "apic")
@@ -99,10 +101,8 @@ def _element(tag: str, text: str, **attributes: str) -> ET.Element:
     return element
 
 
-def _boot(
-    root: ET.Element, kernel: str, initrd: str, firmware: str, options: t.Sequence[str], nvram: str | None
-) -> None:
-    boot = ET.SubElement(root, "os")
+def _boot(kernel: str, initrd: str, firmware: str, options: t.Sequence[str], nvram: str | None) -> ET.Element:
+    boot = ET.Element("os")
     ET.SubElement(boot, "type", arch="x86_64", machine="q35" if firmware == "uefi" else "pc").text = "hvm"
     if firmware == "uefi":
         boot.set("firmware", "efi")
@@ -115,6 +115,7 @@ def _boot(
     ET.SubElement(boot, "initrd").text = initrd
     words = ["console=ttyS0", "quiet", "panic=-1", "random.trust_cpu=on", "tsc=unstable", "mitigations=off"]
     ET.SubElement(boot, "cmdline").text = " ".join(words + [f"golden.{option}" for option in options])
+    return boot
 
 
 def _disk(disk: Disk) -> ET.Element:
