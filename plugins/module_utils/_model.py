@@ -218,13 +218,14 @@ class Version:
 @dataclass(frozen=True)
 class Holder:
     """Who holds a claim: the machine's boot, the process and its start, so that a dead one can be told; *until* is a
-    time in seconds since the epoch after which nobody needs to ask."""
+    time in seconds since the epoch after which nobody needs to ask. *boot* names the kernel's boot and the process
+    namespace, within which *pid* and *started* mean something."""
 
     host: str
     boot: str
     pid: int
     started: str
-    until: float
+    until: int
 
 
 @dataclass(frozen=True)
@@ -240,15 +241,16 @@ class Claim:
 class State:
     """What the newest journal record of an image says: *serial* 0 where there is none.
 
-    *channels* maps a channel to a version, *states* a version to {state, reason, date} where it is not active, and
-    *change* says what this record changed (for the history).
+    *channels* maps a channel to a version, *states* a version to {state, reason, date} where it is not active, *claims*
+    a version to who took its claim over from a dead run. *history* holds the last changes of channels and states,
+    oldest first, each with its created, by and what changed, and (once written) its serial.
     """
 
     serial: int = 0
     channels: Mapping[str, str] = field(default_factory=dict)
     states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    change: Mapping[str, Any] = field(default_factory=dict)
-    created: str = ""
+    claims: Mapping[str, Holder] = field(default_factory=dict)
+    history: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ BLOCK = 4 * 1024 * 1024
 # A loser of an exclusive creation gets one of these (libvirt 9.0 to 12.8, two daemons on one directory included).
 TAKEN = (1, 55, 90)
 BUSY_SECONDS = 600
+BUSY_STEP = 0.1
+# Pool types whose volumes are the files of a directory.
+DIRECTORIES = ("dir", "fs", "netfs")
 
 
 class Pool:
@@ -40,20 +43,39 @@ class Pool:
         with asking(f"listing pool {self.name}"):
             return sorted(self.handle.listVolumes())
 
-    def refresh(self) -> None:
-        """Make what others wrote into the pool visible; waits while libvirt builds a volume in it."""
-        with asking(f"refreshing pool {self.name}"):
-            patiently(lambda: self.handle.refresh(0))
+    def refresh(self, patience: float = BUSY_SECONDS) -> bool:
+        """Make what others wrote into the pool visible, which libvirt refuses while it builds a volume there.
+
+        Waits for that at most *patience* seconds; returns whether the pool was refreshed.
+        """
+        end = time.monotonic() + patience
+        while True:
+            try:
+                self.handle.refresh(0)
+                return True
+            except libvirt.libvirtError as err:
+                if not busy(err):
+                    with asking(f"refreshing pool {self.name}"):
+                        raise
+            if time.monotonic() > end:
+                return False
+            time.sleep(BUSY_STEP)
+
+    def fresh_names(self) -> list[str]:
+        """The names of all volumes, those too that another daemon has just made in the same directory."""
+        if not self.refresh(patience=0):
+            with suppress(OSError):
+                if self.hypervisor.local and self.type in DIRECTORIES:
+                    return sorted(os.listdir(self.path))
+            self.refresh()
+        return self.names()
 
     def find(self, name: str) -> Volume | None:
         """The volume, or None where the pool has none of that name."""
         try:
-            handle = self.handle.storageVolLookupByName(name)
-        except libvirt.libvirtError as err:
-            if err.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
-                return None
-            with asking(f"looking for volume {name} in pool {self.name}"):
-                raise
+            handle = self.handle_of(name)
+        except NotFound:
+            return None
         with asking(f"reading volume {name} of pool {self.name}"):
             return volume_xml.volume_of(self.name, handle.XMLDesc(0))
 
@@ -61,10 +83,13 @@ class Pool:
         """The volume; NotFound where there is none."""
         found = self.find(name)
         if found is None:
-            raise NotFound(
-                f"reading volume {name}", f"pool {self.name} has no such volume", f"See 'virsh vol-list {self.name}'."
-            )
+            raise self.missing(name)
         return found
+
+    def missing(self, name: str) -> NotFound:
+        return NotFound(
+            f"reading volume {name}", f"pool {self.name} has no such volume", f"See 'virsh vol-list {self.name}'."
+        )
 
     def create(self, xml: str, name: str) -> Volume:
         """Make an empty volume; AlreadyThere where the name is taken. Exclusive for raw volumes only."""
@@ -87,12 +112,10 @@ class Pool:
     def creation_failed(self, err: libvirt.libvirtError, name: str) -> None:
         code, message = err.get_error_code(), err.get_error_message()
         doing = f"creating volume {name} in pool {self.name}"
-        if code in TAKEN:
-            self.refresh()
-            if self.find(name):
-                raise AlreadyThere(
-                    doing, "the name is taken", f"Remove it or choose another name ({message}).", code=code
-                ) from err
+        if code in TAKEN and "exists" in message:
+            raise AlreadyThere(
+                doing, "the name is taken", f"Remove it or choose another name ({message}).", code=code
+            ) from err
         advice = (
             "Free space in the pool and run this again; nothing of the volume is left." if "space" in message else ""
         )
@@ -100,8 +123,14 @@ class Pool:
             raise err
 
     def handle_of(self, name: str) -> libvirt.virStorageVol:
-        with asking(f"looking for volume {name} in pool {self.name}"):
+        """libvirt's handle of a volume; NotFound where there is none."""
+        try:
             return self.handle.storageVolLookupByName(name)
+        except libvirt.libvirtError as err:
+            if err.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
+                raise self.missing(name) from err
+            with asking(f"looking for volume {name} in pool {self.name}"):
+                raise
 
     def resize(self, name: str, capacity: int) -> None:
         """Grow a volume to *capacity* bytes."""
@@ -146,7 +175,7 @@ class Pool:
 
     def blocks(self, name: str) -> Iterator[bytes]:
         """A volume's bytes in blocks: read from the file on this machine, else through a libvirt stream."""
-        path = self.read(name).path
+        path = posixpath.join(self.path, name) if self.type in DIRECTORIES else self.read(name).path
         if self.hypervisor.local and os.path.isfile(path) and os.access(path, os.R_OK):
             with open(path, "rb", buffering=0) as file:
                 while block := file.read(BLOCK):
@@ -171,21 +200,21 @@ def send_all(stream: libvirt.virStream, block: bytes) -> None:
 
 
 def patiently(call: Callable[[], libvirt.virStorageVol]) -> libvirt.virStorageVol:
-    """The result of *call*, made again while libvirt says that a volume is still being built ([55], [1])."""
+    """The result of *call*, made again while libvirt says that a volume is busy."""
     end = time.monotonic() + BUSY_SECONDS
     while True:
         try:
             return call()
         except libvirt.libvirtError as err:
-            message = err.get_error_message()
-            busy = (
-                "still being allocated" in message
-                or "asynchronous jobs running" in message
-                or "is still in use" in message
-            )
-            if not busy or time.monotonic() > end:
+            if not busy(err) or time.monotonic() > end:
                 raise
-        time.sleep(0.5)
+        time.sleep(BUSY_STEP)
+
+
+def busy(err: libvirt.libvirtError) -> bool:
+    """Whether libvirt says that a volume is being built or read: [55] of the volume, [1] of its pool."""
+    message = err.get_error_message()
+    return any(said in message for said in ("still being allocated", "asynchronous jobs running", "is still in use"))
 
 
 def open_pool(hypervisor: Hypervisor, name: str) -> Pool:
@@ -204,7 +233,7 @@ def open_pool(hypervisor: Hypervisor, name: str) -> Pool:
     if not handle.isActive():
         raise GoldenError(f"opening pool {name}", "the pool is not active", f"Start it: 'virsh pool-start {name}'.")
     pool = Pool(hypervisor, handle)
-    pool.refresh()
+    pool.refresh(patience=0)  # where it is busy, what this daemon knows will do: writers look again
     return pool
 
 

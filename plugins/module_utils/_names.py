@@ -1,0 +1,87 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Names: which are allowed, and what a volume's name says. Reads from the right, so that versions may hold dots."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
+
+PREFIX = "golden."
+IMAGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
+CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+TARGET = re.compile(r"[A-Za-z0-9]{1,32}")
+
+VOLUME = re.compile(
+    rf"golden\.(?P<image>{IMAGE.pattern})\."
+    r"(?:journal\.(?P<serial>[0-9]{6,})\.json"
+    rf"|(?P<version>{VERSION.pattern})\.(?:(?P<manifest>manifest\.json)|(?P<nvram>nvram\.fd)"
+    rf"|(?P<target>{TARGET.pattern})\.(?P<format>qcow2|raw)))"
+)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What a volume's name says. *kind* is journal, manifest, nvram or disk."""
+
+    kind: str
+    image: str
+    version: str = ""
+    target: str = ""
+    serial: int = 0
+
+
+def parsed(volume: str) -> Named | None:
+    """What *volume* is to the repository; None where it is none of its names."""
+    found = VOLUME.fullmatch(volume)
+    if not found:
+        return None
+    part = found.groupdict()
+    if part["serial"]:
+        return Named("journal", part["image"], serial=int(part["serial"]))
+    kind = "manifest" if part["manifest"] else "nvram" if part["nvram"] else "disk"
+    return Named(kind, part["image"], part["version"], part["target"] or "")
+
+
+def manifest_volume(image: str, version: str) -> str:
+    return f"{PREFIX}{image}.{version}.manifest.json"
+
+
+def disk_volume(image: str, version: str, target: str) -> str:
+    return f"{PREFIX}{image}.{version}.{target}.qcow2"
+
+
+def nvram_volume(image: str, version: str) -> str:
+    return f"{PREFIX}{image}.{version}.nvram.fd"
+
+
+def journal_volume(image: str, serial: int) -> str:
+    return f"{PREFIX}{image}.journal.{serial:06d}.json"
+
+
+def check_image(name: str) -> str:
+    """*name*, or a refusal where it cannot name an image."""
+    return checked(IMAGE, name, "image", "lower case letters, digits, '_' and '-', not these first, at most 64")
+
+
+def check_version(name: str) -> str:
+    """*name*, or a refusal where it cannot name a version."""
+    return checked(
+        VERSION, name, "version", "letters, digits, '.', '+', '_' and '-', a letter or digit first, at most 64"
+    )
+
+
+def check_channel(name: str) -> str:
+    """*name*, or a refusal where it cannot name a channel."""
+    return checked(
+        CHANNEL, name, "channel", "lower case letters, digits, '.', '_' and '-', not these first, at most 64"
+    )
+
+
+def checked(pattern: re.Pattern[str], name: str, noun: str, rule: str) -> str:
+    if not pattern.fullmatch(name):
+        raise Refused(f"reading the name of a {noun}", f"{name!r} cannot be one", f"Use {rule}.")
+    return name

@@ -1,0 +1,97 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Channels: where they shall point. The same rules hold when planning and when the journal's record is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Union
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Overtaken, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._model import State
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan
+
+
+@dataclass(frozen=True)
+class AssignChannel(Action):
+    """Point a *channel* at a *version*, which *expected* (a version, "" for none) may forbid meanwhile."""
+
+    words: ClassVar[str] = "assign channel"
+    image: str
+    channel: str
+    version: str
+    pool: str
+    expected: str | None = None
+
+
+@dataclass(frozen=True)
+class RemoveChannel(Action):
+    """Let a *channel* point nowhere."""
+
+    words: ClassVar[str] = "remove channel"
+    image: str
+    channel: str
+    pool: str
+    expected: str | None = None
+
+
+Move = Union[AssignChannel, RemoveChannel]
+
+
+def plan_channel(move: Move, state: State) -> Plan:
+    """Move one channel, unless it is there already."""
+    current, version = state.channels.get(move.channel), version_of(move)
+    return Plan(
+        item=move.channel,
+        actions=(move,) if moved(state, move, {}) else (),
+        before=side(move, current),
+        after=side(move, version),
+        result={"image": move.image, "channel": move.channel, "version": version, "previous": current},
+    )
+
+
+def version_of(move: Move) -> str | None:
+    return move.version if isinstance(move, AssignChannel) else None
+
+
+def side(move: Move, version: str | None) -> dict[str, str | None]:
+    return {"image": move.image, "channel": move.channel, "version": version}
+
+
+def moved(state: State, move: Move, by: Mapping[str, Any]) -> State | None:
+    """*state* after the *move*; None where the channel is there already.
+
+    Raises Overtaken where it is not where it was expected to be, Refused where the version is revoked.
+    *by* says who moves it and when, for the history.
+    """
+    version = version_of(move)
+    doing = (
+        f"assigning {move.image}@{move.channel} to {version}" if version else f"removing {move.image}@{move.channel}"
+    )
+    current = state.channels.get(move.channel)
+    if current == version:
+        return None
+    if move.expected is not None and move.expected != (current or ""):
+        raise Overtaken(
+            doing,
+            f"it points at {current or 'nothing'}, not at {move.expected or 'nothing'} as expected",
+            "Somebody moved it: see its history (golden.libvirt.image_info) and decide again.",
+        )
+    channels = {name: to for name, to in state.channels.items() if name != move.channel}
+    if version:
+        refuse_revoked(doing, version, state)
+        channels[move.channel] = version
+    change = {**by, "channel": move.channel, "from": current, "to": version}
+    return replace(state, channels=channels, history=(*state.history, change))
+
+
+def refuse_revoked(doing: str, version: str, state: State) -> None:
+    """Raise where *version* is revoked, with the reason that was given for that."""
+    said = state.states.get(version, {})
+    if said.get("state") == "revoked":
+        raise Refused(
+            doing,
+            f"version {version} is revoked: {said.get('reason') or 'no reason was given'}",
+            "Name another version, or restore this one.",
+        )
