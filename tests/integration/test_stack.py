@@ -14,7 +14,7 @@ import time
 import libvirt
 import pytest
 from support.lab import Lab
-from support.ssh import FAR_AWAY, remote
+from support.ssh import far_away, remote
 from support.stack import stack
 
 HOLD = "import sys; from support.stack import stack\nwith stack() as uri: print(uri, flush=True); sys.stdin.read()"
@@ -69,7 +69,7 @@ def test_a_far_away_client_has_only_the_connection(lab):
     name = lab.machine("a")
     with remote() as uri:
         shown = subprocess.run(
-            [*FAR_AWAY, "sh", "-c", f"ls -d {lab.path}; exec virsh -c '{uri}' domstate {name}"],
+            [*far_away(lab.path), "sh", "-c", f"ls {lab.path}; exec virsh -c '{uri}' domstate {name}"],
             check=False,
             capture_output=True,
             text=True,

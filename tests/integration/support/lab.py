@@ -43,6 +43,7 @@ class Lab:
         self.uri = uri
         self.prefix = prefix
         self.path = path
+        self.where: t.Sequence[str] = ()  # see run_module
         self.conn = libvirt.open(uri)
         path.mkdir(mode=0o711, exist_ok=True)
         self.pool = self.add_pool("pool")
@@ -156,7 +157,7 @@ class Lab:
         self, module: str, args: t.Mapping[str, t.Any], check: bool = False, diff: bool = False
     ) -> dict[str, t.Any]:
         """What the module returns; never an exception for a module that fails."""
-        return run_module(module, {"uri": self.uri, **args}, check, diff)
+        return run_module(module, {"uri": self.uri, **args}, check, diff, self.where)
 
     def run_and_compare(
         self, module: str, args: t.Mapping[str, t.Any], again: str | None = "unchanged", fails: bool = False
@@ -216,11 +217,20 @@ class Lab:
         shutil.rmtree(self.path)
 
 
-def run_module(module: str, args: t.Mapping[str, t.Any], check: bool = False, diff: bool = False) -> dict[str, t.Any]:
-    """Execute a module's file as Ansible does on a host, arguments on standard input."""
+def run_module(
+    module: str,
+    args: t.Mapping[str, t.Any],
+    check: bool = False,
+    diff: bool = False,
+    where: t.Sequence[str] = (),
+) -> dict[str, t.Any]:
+    """Execute a module's file as Ansible does on a host, arguments on standard input.
+
+    *where* is the start of a command that runs it elsewhere, such as support.ssh.far_away().
+    """
     request = {**args, "_ansible_check_mode": check, "_ansible_diff": diff}
     done = subprocess.run(
-        [sys.executable, str(COLLECTION / "plugins" / "modules" / f"{module}.py")],
+        [*where, sys.executable, str(COLLECTION / "plugins" / "modules" / f"{module}.py")],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": request}),
         env={**os.environ, "PYTHONPATH": str(COLLECTION.parents[2])},
         check=False,

@@ -3,7 +3,7 @@
 """The machine's libvirt over ssh, as if it were far away.
 
     with remote() as uri:                       # qemu+ssh://root@127.0.0.1:40022/system?command=…
-        subprocess.run([*FAR_AWAY, "virsh", "-c", uri, "list"])
+        subprocess.run([*far_away("/var/tmp"), "virsh", "-c", uri, "list"])
 
 An sshd of its own, with keys of its own, on a loopback port; nothing is read from or written to ~/.ssh.
 """
@@ -22,10 +22,9 @@ from collections.abc import Iterator
 START_SECONDS = 10
 # Runs a command that ends, with all that it started, when it is killed or the test dies.
 CONTAINED = ("setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
-# Runs a command where the machine's disk images and libvirt daemons are out of sight.
-HIDDEN = "/var/tmp /var/lib/libvirt /run/libvirt /etc/libvirt"
-HIDE = f'for directory in {HIDDEN}; do mount -t tmpfs tmpfs $directory; done; exec "$@"'
-FAR_AWAY = ("unshare", "--mount", "sh", "-ec", HIDE, "sh")
+# Where libvirt's daemons are reached and keep their files.
+LIBVIRT = ("/run/libvirt", "/var/lib/libvirt", "/etc/libvirt")
+HIDE = 'while [ "$1" != -- ]; do mount -t tmpfs tmpfs "$1"; shift; done; shift; exec "$@"'
 
 SSHD_CONFIG = """\
 ListenAddress 127.0.0.1:{port}
@@ -45,6 +44,11 @@ StrictHostKeyChecking yes
 IdentityFile {path}/user
 IdentitiesOnly yes
 """
+
+
+def far_away(*directories: str | pathlib.Path) -> list[str]:
+    """The start of a command that runs where this machine's libvirt and those directories are out of sight."""
+    return ["unshare", "--mount", "sh", "-ec", HIDE, "sh", *LIBVIRT, *map(str, directories), "--"]
 
 
 @contextlib.contextmanager

@@ -4,13 +4,13 @@
 
 """Domains that run the tiny guest of ../guest, and what a test says to that guest.
 
-    kernel, initrd = build()
-    domain = connection.defineXML(domain_xml("t1", kernel, initrd, disks=[Disk("vda", "/…/a.qcow2")]))
-    domain.create()
-    guest = Guest(domain)
-    guest.wait()
-    guest.write("vda", 4096, "marker")
-    assert guest.read("vda", 4096, 6) == "marker"
+kernel, initrd = build()
+domain = connection.defineXML(domain_xml("t1", kernel, initrd, disks=[Disk("vda", "/…/a.qcow2")]))
+domain.create()
+guest = Guest(domain)
+guest.wait()
+guest.write("vda", 4096, "marker")
+assert guest.read("vda", 4096, 6) == "marker"
 """
 
 from __future__ import annotations
