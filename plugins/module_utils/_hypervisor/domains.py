@@ -78,7 +78,8 @@ def model_of(handle: libvirt.virDomain) -> Domain:
 def live_xml(hypervisor: Hypervisor, name: str) -> str:
     """The XML of a running domain as it runs."""
     with asking(f"reading domain {name}"):
-        return handle_of(hypervisor, name).XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
+        xml: str = handle_of(hypervisor, name).XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
+        return xml
 
 
 def taken(hypervisor: Hypervisor) -> Taken:

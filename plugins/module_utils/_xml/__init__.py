@@ -37,3 +37,34 @@ def parse(text: str) -> Element:
 def text_of(root: Element) -> str:
     """*root* as text, as libvirt takes it."""
     return etree.tostring(root, encoding="unicode")
+
+
+def need(root: Element, path: str) -> Element:
+    """The first element at *path*; GoldenError where there is none."""
+    element = root.find(path)
+    if element is None:
+        raise GoldenError("reading XML", f"<{root.tag!s}> has no {path}", "Mend the XML and try again.")
+    return element
+
+
+def attribute(root: Element, path: str, name: str) -> str:
+    """An attribute of the first element at *path*; empty where either is missing."""
+    element = root.find(path)
+    return element.get(name, "") if element is not None else ""
+
+
+def remove(parent: Element, *names: str) -> None:
+    """Remove all children of those names."""
+    for name in names:
+        for element in parent.findall(name):
+            parent.remove(element)
+
+
+def set_text(root: Element, name: str, text: str) -> Element:
+    """Give the child *name*, made first of all where it is missing, that *text*."""
+    element = root.find(name)
+    if element is None:
+        element = etree.Element(name)
+        root.insert(0, element)
+    element.text = text
+    return element

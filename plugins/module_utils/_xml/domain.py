@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, Firmware
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element, etree, parse, text_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element, attribute, etree, parse, text_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
 
 SOURCE_PATHS = ("file", "dev", "dir")
@@ -55,7 +55,7 @@ def firmware_of(root: Element) -> Firmware:
     """BIOS or UEFI, and where the UEFI variables are. ``<nvram>`` has a source child or the path as its text."""
     loader, nvram = root.find("os/loader"), root.find("os/nvram")
     uefi = nvram is not None or (loader is not None and loader.get("type") == "pflash")
-    if not uefi and root.find("os").get("firmware") != "efi":
+    if not uefi and attribute(root, "os", "firmware") != "efi":
         return Firmware()
     path = None
     if nvram is not None:
@@ -78,7 +78,7 @@ def with_disk_sources(xml: str, sources: dict[str, tuple[str, str]]) -> str:
     root = parse(xml)
     missing = set(sources)
     for element in root.findall("devices/disk"):
-        target = element.find("target").get("dev", "")
+        target = attribute(element, "target", "dev")
         if target not in sources:
             continue
         missing.discard(target)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Made, Origin, Record, Seal
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element, etree, text_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element, etree, need, text_of
 
 NAMESPACE = "https://golden-libvirt.github.io/ns/domain/1"
 KEY = "golden"
@@ -85,8 +85,7 @@ def with_record(root: Element, record: Record) -> None:
     holder = root.find("metadata")
     if holder is None:
         holder = etree.Element("metadata")
-        place = root.find("uuid") if root.find("uuid") is not None else root.find("name")
-        place.addnext(holder)
+        need(root, "uuid" if root.find("uuid") is not None else "name").addnext(holder)
     old = holder.find(tag("domain"))
     if old is not None:
         holder.remove(old)

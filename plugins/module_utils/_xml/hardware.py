@@ -1,0 +1,91 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a clone's machine may differ in from its version's: memory, processors, title, the seed disk."""
+
+from __future__ import annotations
+
+import math
+import string
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import (
+    Element,
+    attribute,
+    etree,
+    need,
+    remove,
+    set_text,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import SEED_ALIAS
+
+# How disks are called in the guest's bus order, per bus.
+PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}
+IDE_PLACES = 4
+
+
+def set_memory(root: Element, mebibytes: int) -> None:
+    """Another amount of memory; refused where the XML lays the memory out in cells or modules."""
+    if root.find("cpu/numa") is not None or root.find("devices/memory") is not None:
+        raise Refused(
+            "changing the memory of a clone",
+            "the memory of its version is laid out in NUMA cells or modules",
+            "Leave 'memory' out, or change the version's domain and promote it.",
+        )
+    for name in ("memory", "currentMemory"):
+        remove(root, name)
+        element = etree.Element(name, unit="MiB")
+        element.text = str(mebibytes)
+        need(root, "name").addnext(element)
+
+
+def set_vcpus(root: Element, count: int) -> None:
+    """Another number of processors, all of them there from the start; a topology that does not fit is dropped."""
+    cpu = root.find("cpu")
+    if cpu is not None and cpu.find("numa") is not None:
+        raise Refused(
+            "changing the processors of a clone",
+            "the processors of its version are laid out in NUMA cells",
+            "Leave 'vcpus' out, or change the version's domain and promote it.",
+        )
+    remove(root, "vcpus")
+    set_text(root, "vcpu", str(count)).attrib.pop("current", None)
+    topology = cpu.find("topology") if cpu is not None else None
+    if cpu is not None and topology is not None and math.prod(int(number) for number in topology.values()) != count:
+        cpu.remove(topology)
+
+
+def set_title(root: Element, title: str) -> None:
+    """The line that virt-manager shows instead of the name."""
+    set_text(root, "title", title)
+
+
+def add_seed(root: Element, path: str) -> None:
+    """Attach the seed image *path*, read-only, on the bus that the guest boots from: its driver is there for sure."""
+    bus = seed_bus(root)
+    disk = etree.SubElement(
+        need(root, "devices"), "disk", type="file", device="cdrom" if bus in ("ide", "sata") else "disk"
+    )
+    etree.SubElement(disk, "driver", name="qemu", type="raw")
+    etree.SubElement(disk, "source", file=path)
+    etree.SubElement(disk, "target", dev=free_target(root, bus), bus=bus)
+    etree.SubElement(disk, "readonly")
+    etree.SubElement(disk, "alias", name=SEED_ALIAS)
+
+
+def seed_bus(root: Element) -> str:
+    disks = [disk for disk in root.findall("devices/disk") if disk.get("device", "disk") == "disk"]
+    buses = [attribute(disk, "target", "bus") for disk in disks]
+    bus: str = buses[0] if buses and buses[0] in PREFIXES else "virtio"
+    if bus == "ide" and len(root.findall("devices/disk/target[@bus='ide']")) >= IDE_PLACES:
+        return "sata"
+    return bus
+
+
+def free_target(root: Element, bus: str) -> str:
+    """The first name of the bus's kind that no disk has: vda … vdz, vdaa …"""
+    used = {target.get("dev") for target in root.findall("devices/disk/target")}
+    letters = string.ascii_lowercase
+    names: list[str] = [
+        PREFIXES[bus] + name for name in [*letters, *(first + second for first in letters for second in letters)]
+    ]
+    return next(name for name in names if name not in used)

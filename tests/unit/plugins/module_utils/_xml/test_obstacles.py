@@ -1,0 +1,113 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot be made distinct is found, all at once; what can is not."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import obstacles
+
+QEMU = 'xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0"'
+
+
+def domain(devices: str = "", rest: str = "") -> str:
+    return f"<domain {QEMU}><name>a</name>{rest}<devices>{devices}</devices></domain>"
+
+
+@pytest.mark.parametrize(
+    ("devices", "said"),
+    [
+        ("<hostdev mode='subsystem' type='pci'/>", "its host device"),
+        ("<filesystem><source dir='/srv'/><target dir='data'/></filesystem>", "file system data"),
+        ("<filesystem><source socket='/s'/><target dir='d'/><readonly/></filesystem>", "file system d"),
+        ("<memory model='nvdimm'><source><path>/n</path></source></memory>", "/n"),
+        ("<shmem name='pot'/>", "pot"),
+        ("<lease><lockspace>s</lockspace><key>k</key></lease>", "lease k"),
+        ("<tpm><backend type='passthrough'/></tpm>", "TPM"),
+        ("<input type='evdev'><source dev='/dev/input/event3'/></input>", "event3"),
+        ("<input type='passthrough'><source evdev='/dev/input/event4'/></input>", "event4"),
+        ("<disk type='nvme'><target dev='vdx'/></disk>", "vdx"),
+        ("<interface type='hostdev'/>", "interface 1 (hostdev)"),
+        ("<interface type='vhostuser'/>", "interface 1 (vhostuser)"),
+        ("<interface type='ethernet'><target dev='tap9' managed='no'/></interface>", "tap9"),
+        ("<interface type='user'><portForward proto='tcp'/></interface>", "ports"),
+        ("<interface type='ethernet'><ip address='192.0.2.1'/></interface>", "192.0.2.1"),
+        ("<interface><filterref><parameter name='IP' value='192.0.2.2'/></filterref></interface>", "192.0.2.2"),
+        ("<interface><virtualport type='midonet'/></interface>", "MidoNet"),
+        ("<serial type='dev'><source path='/dev/ttyS0'/></serial>", "/dev/ttyS0"),
+        ("<serial type='tcp'><source mode='bind' host='0.0.0.0' service='2445'/></serial>", "2445"),
+        ("<serial type='unix'><source mode='connect' path='/run/x'/></serial>", "/run/x"),
+        ("<serial type='nmdm'><source master='/dev/nmdm0A'/></serial>", "nmdm0A"),
+        ("<smartcard mode='host'/>", "smartcard"),
+        ("<rng><backend model='egd' type='unix'><source mode='connect' path='/e'/></backend></rng>", "random"),
+    ],
+)
+def test_a_device_that_only_one_domain_can_have(devices, said):
+    found = obstacles.obstacles_of(domain(devices))
+    assert len(found) == 1
+    assert said.replace("its ", "") in found[0]
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        ("<seclabel type='static' model='selinux'><label>svirt:c1,c2</label></seclabel>", "svirt:c1,c2"),
+        ("<os><loader readonly='no' type='pflash'>/fw.fd</loader></os>", "/fw.fd"),
+        ("<os><nvram type='network'/></os>", "network"),
+        ("<qemu:commandline><qemu:arg value='e1000,mac=52:54:00:12:34:56'/></qemu:commandline>", "52:54:00:12:34:56"),
+    ],
+)
+def test_what_else_only_one_domain_can_have(rest, said):
+    (found,) = obstacles.obstacles_of(domain(rest=rest))
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    "devices",
+    [
+        "<filesystem><source dir='/srv'/><target dir='data'/><readonly/></filesystem>",
+        "<filesystem type='ram'><source usage='10'/><target dir='/tmp'/></filesystem>",
+        "<memory model='dimm'><target><size>1</size></target></memory>",
+        "<interface type='ethernet'><target dev='tap9'/></interface>",
+        "<interface type='user'><ip address='10.0.2.0'/></interface>",
+        "<serial type='tcp'><source mode='connect' host='192.0.2.9' service='514'/></serial>",
+        "<smartcard mode='passthrough' type='spicevmc'/>",
+        "<tpm><backend type='emulator'/></tpm>",
+    ],
+)
+def test_what_domains_can_share(devices):
+    assert obstacles.obstacles_of(domain(devices, "<seclabel type='static' model='dac'/>")) == ()
+
+
+def test_all_obstacles_are_told_at_once():
+    assert len(obstacles.obstacles_of(domain("<hostdev mode='subsystem' type='usb'/><shmem name='x'/>"))) == 2
+
+
+@pytest.mark.parametrize(
+    "path", sorted(pathlib.Path(__file__).with_name("identity").glob("*.in.xml")), ids=lambda p: p.name
+)
+def test_machines_as_people_have_them_have_none(path):
+    assert obstacles.obstacles_of(path.read_text(encoding="utf-8")) == ()
+
+
+@pytest.mark.parametrize(
+    ("devices", "rest", "said"),
+    [
+        ("<tpm><backend type='emulator'/></tpm>", "", "TPM"),
+        ("<disk><serial>1</serial></disk>", "", "by-id"),
+        ("", "<qemu:commandline><qemu:arg value='user,hostfwd=tcp::2222-:22'/></qemu:commandline>", "QEMU arguments"),
+        ("", "<qemu:commandline><qemu:arg value='file:/tmp/out'/></qemu:commandline>", "QEMU arguments"),
+    ],
+)
+def test_what_a_user_should_know(devices, rest, said):
+    (note,) = obstacles.notes_of(domain(devices, rest))
+    assert said in note
+
+
+def test_an_ordinary_machine_needs_no_note():
+    assert (
+        obstacles.notes_of(domain("<disk/>", "<qemu:commandline><qemu:arg value='-snapshot'/></qemu:commandline>"))
+        == ()
+    )
