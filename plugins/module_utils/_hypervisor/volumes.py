@@ -10,7 +10,7 @@ import posixpath
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Callable
+from typing import Callable, TypeVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
@@ -20,11 +20,12 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume 
 
 BLOCK = 4 * 1024 * 1024
 # A loser of an exclusive creation gets one of these (libvirt 9.0 to 12.8, two daemons on one directory included).
-TAKEN = (1, 55, 90)
+TAKEN = (1, 38, 55, 90)
 BUSY_SECONDS = 600
 BUSY_STEP = 0.1
 # Pool types whose volumes are the files of a directory.
 DIRECTORIES = ("dir", "fs", "netfs")
+Result = TypeVar("Result")
 
 
 class Pool:
@@ -152,7 +153,7 @@ class Pool:
         with asking(f"writing volume {name} of pool {self.name}"):
             stream = self.hypervisor.conn.newStream(0)
             try:
-                self.handle_of(name).upload(stream, 0, len(content), 0)
+                patiently(lambda: self.handle_of(name).upload(stream, 0, len(content), 0))
                 for start in range(0, len(content), BLOCK):
                     send_all(stream, content[start : start + BLOCK])
                 stream.finish()
@@ -184,7 +185,7 @@ class Pool:
         with asking(f"reading volume {name} of pool {self.name}"):
             stream = self.hypervisor.conn.newStream(0)
             try:
-                self.handle_of(name).download(stream, 0, 0, 0)
+                patiently(lambda: self.handle_of(name).download(stream, 0, 0, 0))
                 while block := stream.recv(BLOCK):
                     yield block
                 stream.finish()
@@ -199,7 +200,7 @@ def send_all(stream: libvirt.virStream, block: bytes) -> None:
         view = view[stream.send(bytes(view)) :]
 
 
-def patiently(call: Callable[[], libvirt.virStorageVol]) -> libvirt.virStorageVol:
+def patiently(call: Callable[[], Result]) -> Result:
     """The result of *call*, made again while libvirt says that a volume is busy."""
     end = time.monotonic() + BUSY_SECONDS
     while True:

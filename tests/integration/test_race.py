@@ -1,0 +1,68 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Two hypervisors that share an image pool's directory: nothing but the files is common to their daemons."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._image.documents import document
+from ansible_collections.golden.libvirt.plugins.module_utils._image.manifest import content_from
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Version
+from support.lab import Lab
+from support.stack import stack
+
+WRITERS = 8
+
+
+@pytest.fixture
+def labs(lab: Lab) -> Iterator[list[Lab]]:
+    """Two hypervisors with a pool of the same name over the same directory, which has versions 1 to 8 of image web."""
+    for number in range(1, WRITERS + 1):
+        version = Version("web", str(number), "2026-01-01T00:00:00Z", "root@test", "<domain/>")
+        content = document("manifest", content_from(version))
+        pathlib.Path(lab.file(f"golden.web.{number}.manifest.json")).write_bytes(content)
+    with stack() as uri:
+        second = Lab(uri, lab.prefix, lab.path)
+        yield [lab, second]
+        second.conn.close()
+
+
+def race(labs: list[Lab], args: t.Callable[[int], dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    """The results of eight runs of channel at once, half of them on either hypervisor."""
+
+    def write(writer: int) -> dict[str, t.Any]:
+        lab = labs[writer % len(labs)]
+        return lab.run("channel", {"image": "web", "image_pool": lab.pool, "version": str(writer + 1), **args(writer)})
+
+    with ThreadPoolExecutor(WRITERS) as runs:
+        return list(runs.map(write, range(WRITERS)))
+
+
+def image(lab: Lab) -> dict[str, t.Any]:
+    (found,) = lab.run("image_info", {"image": "web", "image_pool": lab.pool})["images"]
+    return found
+
+
+def test_of_eight_writers_on_two_daemons_no_change_is_lost(labs):
+    wanted = {f"writer{writer}-{number}": str(writer + 1) for writer in range(WRITERS) for number in range(5)}
+    results = race(labs, lambda writer: {"names": [name for name in wanted if name.startswith(f"writer{writer}-")]})
+    assert [result["msg"] for result in results if result.get("failed")] == []
+    for lab in labs:
+        found = image(lab)
+        assert found["channels"] == wanted
+        assert sorted((change["channel"], change["to"]) for change in found["history"]) == sorted(wanted.items())
+
+
+def test_of_eight_that_expect_the_same_channel_one_moves_it(labs):
+    results = race(labs, lambda writer: {"name": "stable", "expect_current": ""})
+    winners = [result["channels"][0]["version"] for result in results if not result.get("failed")]
+    assert len(winners) == 1
+    for lab in labs:
+        assert image(lab)["channels"] == {"stable": winners[0]}
+    for result in results:
+        assert not result.get("failed") or ("stable" in result["msg"] and not result["changed"]), result
