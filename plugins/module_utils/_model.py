@@ -225,16 +225,7 @@ class Holder:
     boot: str
     pid: int
     started: str
-    until: int
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A version that was taken but not (yet) filled. *holder* is None where nothing readable says who holds it."""
-
-    image: str
-    version: str
-    holder: Holder | None = None
+    until: int = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -242,7 +233,7 @@ class State:
     """What the newest journal record of an image says: *serial* 0 where there is none.
 
     *channels* maps a channel to a version, *states* a version to {state, reason, date} where it is not active, *claims*
-    a version to who took its claim over from a dead run. *history* holds the last changes of channels and states,
+    a version that is being made to who makes it. *history* holds the last changes of channels and states,
     oldest first, each with its created, by and what changed, and (once written) its serial.
     """
 
@@ -255,11 +246,11 @@ class State:
 
 @dataclass(frozen=True)
 class Image:
-    """A named line of versions: the names of the complete ones and of the claimed ones, and the journal's state."""
+    """A named line of versions: the names of the complete ones and of the unfinished ones, and the journal's state."""
 
     name: str
     versions: tuple[str, ...] = ()
-    claims: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
     state: State = State()
 
 

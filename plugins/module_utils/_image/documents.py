@@ -30,16 +30,11 @@ def digest_of(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
-def head_of(kind: str, content: Mapping[str, Any]) -> bytes:
-    """A document but for its closing brace."""
-    text = canonical(content)
-    head = {"golden": kind, "schema": SCHEMA, "length": len(text.encode()), "sha256": digest_of(content)}
-    return f'{json.dumps(head)[:-1]}, "content": {text}'.encode()
-
-
 def document(kind: str, content: Mapping[str, Any]) -> bytes:
     """The bytes of a document."""
-    return head_of(kind, content) + b"}\n"
+    text = canonical(content)
+    head = {"golden": kind, "schema": SCHEMA, "length": len(text.encode()), "sha256": digest_of(content)}
+    return f'{json.dumps(head)[:-1]}, "content": {text}}}\n'.encode()
 
 
 def room_for(length: int) -> int:

@@ -8,7 +8,9 @@ import getpass
 import os
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Holder
 
@@ -53,6 +55,11 @@ def started(pid: int) -> str | None:
     with suppress(OSError, IndexError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
         return file.read().rpartition(")")[2].split()[19]
     return None
+
+
+def holder_from(said: Mapping[str, Any]) -> Holder:
+    """The holder that a journal record says."""
+    return Holder(str(said["host"]), str(said["boot"]), int(said["pid"]), str(said["started"]), int(said["until"]))
 
 
 def alive(holder: Holder) -> bool:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An image's journal: where its channels point, which versions are not active, who took over whose claim.
+"""An image's journal: where its channels point, which versions are not active, who is making one.
 
 Every change is a new volume `golden.<image>.journal.<serial>.json`, created exclusively: of two writers that build on
 record 16 one gets 17, the other reads again. A record holds the whole state and names the record it builds on, by
@@ -29,7 +29,7 @@ from typing import Callable, Optional
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._image import documents
-from ansible_collections.golden.libvirt.plugins.module_utils._image.manifest import holder_from
+from ansible_collections.golden.libvirt.plugins.module_utils._image.holder import holder_from
 from ansible_collections.golden.libvirt.plugins.module_utils._image.store import Store
 from ansible_collections.golden.libvirt.plugins.module_utils._model import State
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.volume import new_volume

@@ -23,11 +23,11 @@ class Repository:
         self.volumes = {name: found for name in store.names() if (found := names.parsed(name))}
 
     def names(self) -> list[str]:
-        """The images that have at least one version, whole or claimed, or a journal."""
+        """The images that have at least one version, complete or not, or a journal."""
         return sorted({found.image for found in self.volumes.values() if found.kind in ("manifest", "journal")})
 
     def manifests(self, image: str) -> list[str]:
-        """The names of an image's versions, whole or only claimed, oldest number first."""
+        """The names of an image's versions, complete or not, oldest number first."""
         found = [of.version for of in self.volumes.values() if of.kind == "manifest" and of.image == image]
         return sorted(found, key=order)
 
@@ -55,7 +55,7 @@ class Repository:
         return Image(
             name=name,
             versions=tuple(version for version, found in there.items() if found),
-            claims=tuple(version for version, found in there.items() if not found),
+            unfinished=tuple(version for version, found in there.items() if not found),
             state=self.state(name),
         )
 
