@@ -54,7 +54,11 @@ class Made:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a clone was struck from, as its domain metadata says. *complete* is false while it is being made."""
+    """Where a clone was struck from, as its domain metadata says: an *image*'s *version*, or a *domain*.
+
+    *complete* is false while it is being made, by *holder*. *customised* says that the guest was told its name and
+    keys through its agent, which is lost when the clone goes back to its version.
+    """
 
     image: str
     version: str
@@ -63,6 +67,9 @@ class Origin:
     created: str
     complete: bool = True
     made: tuple[Made, ...] = ()
+    domain: str = ""
+    customised: bool = False
+    holder: Holder | None = None
 
 
 @dataclass(frozen=True)
@@ -269,10 +276,8 @@ class Identity:
 class Taken:
     """The identities in use on a hypervisor, active and inactive domains alike, lower case."""
 
-    names: frozenset[str] = frozenset()
     uuids: frozenset[str] = frozenset()
     macs: frozenset[str] = frozenset()
-    origins: Mapping[str, Origin] = field(default_factory=dict)
 
 
 Facts = dict[str, Any]

@@ -13,6 +13,7 @@ PREFIX = "golden."
 IMAGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+CLONE = re.compile(r"(?!golden\.)[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 TARGET = re.compile(r"[A-Za-z0-9]{1,32}")
 
 VOLUME = re.compile(
@@ -79,6 +80,21 @@ def check_channel(name: str) -> str:
     return checked(
         CHANNEL, name, "channel", "lower case letters, digits, '.', '_' and '-', not these first, at most 64"
     )
+
+
+def check_clone(name: str) -> str:
+    """*name*, or a refusal where it cannot name a clone, whose volumes are called after it."""
+    return checked(
+        CLONE,
+        name,
+        "clone",
+        "letters, digits, '.', '+', '_' and '-', a letter or digit first, at most 64, and not 'golden.' first",
+    )
+
+
+def clone_volume(clone: str, part: str, ending: str, number: int = 1) -> str:
+    """A clone's volume for a *part* of it: ``web-01.vda.qcow2``, or ``web-01.vda.2.qcow2`` where that is in use."""
+    return ".".join([clone, part, *([str(number)] if number > 1 else []), ending])
 
 
 def checked(pattern: re.Pattern[str], name: str, noun: str, rule: str) -> str:

@@ -8,12 +8,13 @@ import base64
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
-from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt_qemu
+from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt, libvirt_qemu
 
 ANSWER_SECONDS = 10
 POLL_SECONDS = 1.0
@@ -37,27 +38,42 @@ def answers(hypervisor: Hypervisor, name: str) -> bool:
 
 
 def wait(hypervisor: Hypervisor, name: str, until: str, timeout: float) -> None:
-    """Wait for the guest: *until* its agent answers, or the agent also tells an ``address`` that is not loopback."""
+    """Wait for the guest: *until* its ``agent`` answers, or an ``address`` of it is known that is not loopback.
+
+    Ends early where the domain does not run any more.
+    """
     end = time.monotonic() + timeout
-    while True:
-        if answers(hypervisor, name) and (until == "agent" or addresses(hypervisor, name)):
-            return
-        if time.monotonic() > end:
+    ready = answers if until == "agent" else addresses
+    while not ready(hypervisor, name):
+        state = domains.state(hypervisor, name)
+        if time.monotonic() > end or state in ("shutoff", "crashed"):
             break
         time.sleep(POLL_SECONDS)
+    else:
+        return
     raise GoldenError(
         f"waiting for the guest of {name}",
-        f"no {until} within {timeout:g} seconds (the domain is {domains.read(hypervisor, name).state})",
+        f"no {until} within {timeout:g} seconds (the domain is {state})",
         "Look at its console ('virsh console', or the file that its serial port is logged to); check that "
         "qemu-guest-agent is installed and enabled in it.",
     )
 
 
 def addresses(hypervisor: Hypervisor, name: str) -> list[str]:
-    """The guest's IP addresses, loopback and link-local ones left out."""
-    interfaces: list[dict[str, Any]] = command(hypervisor, name, "guest-network-get-interfaces")
-    found = [address["ip-address"] for interface in interfaces for address in interface.get("ip-addresses", [])]
-    return [address for address in found if not address.startswith(("127.", "::1", "fe80"))]
+    """The guest's IP addresses, loopback and link-local ones left out: as its agent says, else libvirt's DHCP server,
+    else the host's ARP table; none where nobody knows any."""
+    for source in (
+        libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT,
+        libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE,
+        libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP,
+    ):
+        with suppress(libvirt.libvirtError):
+            interfaces = domains.handle_of(hypervisor, name).interfaceAddresses(source, 0)
+            found = [address["addr"] for interface in interfaces.values() for address in interface["addrs"] or []]
+            known = [address for address in found if not address.startswith(("127.", "::1", "fe80"))]
+            if known:
+                return known
+    return []
 
 
 def run(hypervisor: Hypervisor, name: str, argv: Sequence[str], stdin: bytes = b"", timeout: float = 60) -> bytes:

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import difflib
 import time
+from contextlib import suppress
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Taken
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import domain as domain_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
 
@@ -24,29 +25,35 @@ def names(hypervisor: Hypervisor) -> list[str]:
         return sorted(handle.name() for handle in hypervisor.conn.listAllDomains(0))
 
 
-def handle_of(hypervisor: Hypervisor, name: str) -> libvirt.virDomain:
-    """libvirt's handle; NotFound, naming near misses, where there is no such domain."""
+def look_up(hypervisor: Hypervisor, name: str) -> libvirt.virDomain | None:
+    """libvirt's handle, or None where there is no such domain."""
     try:
         return hypervisor.conn.lookupByName(name)
     except libvirt.libvirtError as err:
-        if err.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-            with asking(f"looking for domain {name}"):
-                raise
-        near = difflib.get_close_matches(name, names(hypervisor), 3, 0.5)
-        raise NotFound(
-            f"looking for domain {name}",
-            f"{hypervisor.uri} has no domain of that name",
-            f"Near: {', '.join(near)}." if near else "See 'virsh list --all' for those that are there.",
-            code=libvirt.VIR_ERR_NO_DOMAIN,
-        ) from err
+        if err.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+            return None
+        with asking(f"looking for domain {name}"):
+            raise
+
+
+def handle_of(hypervisor: Hypervisor, name: str) -> libvirt.virDomain:
+    """libvirt's handle; NotFound, naming near misses, where there is no such domain."""
+    handle = look_up(hypervisor, name)
+    if handle is not None:
+        return handle
+    near = difflib.get_close_matches(name, names(hypervisor), 3, 0.5)
+    raise NotFound(
+        f"looking for domain {name}",
+        f"{hypervisor.uri} has no domain of that name",
+        f"Near: {', '.join(near)}." if near else "See 'virsh list --all' for those that are there.",
+        code=libvirt.VIR_ERR_NO_DOMAIN,
+    )
 
 
 def find(hypervisor: Hypervisor, name: str) -> Domain | None:
     """The domain, or None."""
-    try:
-        return read(hypervisor, name)
-    except NotFound:
-        return None
+    handle = look_up(hypervisor, name)
+    return model_of(handle) if handle is not None else None
 
 
 def read(hypervisor: Hypervisor, name: str) -> Domain:
@@ -75,6 +82,12 @@ def model_of(handle: libvirt.virDomain) -> Domain:
         return domain_xml.domain_of(handle.XMLDesc(flags), state, persistent=bool(handle.isPersistent()))
 
 
+def state(hypervisor: Hypervisor, name: str) -> str:
+    """The domain's state, as virsh names it."""
+    with asking(f"reading domain {name}"):
+        return STATES[handle_of(hypervisor, name).state()[0]]
+
+
 def live_xml(hypervisor: Hypervisor, name: str) -> str:
     """The XML of a running domain as it runs."""
     with asking(f"reading domain {name}"):
@@ -82,15 +95,15 @@ def live_xml(hypervisor: Hypervisor, name: str) -> str:
         return xml
 
 
-def taken(hypervisor: Hypervisor) -> Taken:
-    """The names, UUIDs and MACs in use, so that a clone gets none of them."""
-    domains = read_all(hypervisor)
-    return Taken(
-        names=frozenset(domain.name for domain in domains),
-        uuids=frozenset(domain.uuid.lower() for domain in domains),
-        macs=frozenset(mac.lower() for domain in domains for mac in domain.macs),
-        origins={domain.name: domain.record.origin for domain in domains if domain.record.origin},
-    )
+def live_macs(hypervisor: Hypervisor) -> frozenset[str]:
+    """The MAC addresses of running domains as they run: of interfaces that were plugged in since, too."""
+    with asking(f"listing the running domains of {hypervisor.uri}"):
+        handles = hypervisor.conn.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
+    found: set[str] = set()
+    for handle in handles:
+        with suppress(libvirt.libvirtError):  # it was switched off meanwhile
+            found.update(domain_xml.domain_of(handle.XMLDesc(0), "running").macs)
+    return frozenset(found)
 
 
 def define(hypervisor: Hypervisor, xml: str, name: str) -> None:

@@ -39,6 +39,10 @@ class Pool:
         self.type = root.type
         self.path = root.path
 
+    def path_of(self, name: str) -> str:
+        """Where a volume is, or would be, in a pool of files."""
+        return posixpath.join(self.path, name)
+
     def names(self) -> list[str]:
         """The names of all volumes."""
         with asking(f"listing pool {self.name}"):
@@ -176,7 +180,7 @@ class Pool:
 
     def blocks(self, name: str) -> Iterator[bytes]:
         """A volume's bytes in blocks: read from the file on this machine, else through a libvirt stream."""
-        path = posixpath.join(self.path, name) if self.type in DIRECTORIES else self.read(name).path
+        path = self.path_of(name) if self.type in DIRECTORIES else self.read(name).path
         if self.hypervisor.local and os.path.isfile(path) and os.access(path, os.R_OK):
             with open(path, "rb", buffering=0) as file:
                 while block := file.read(BLOCK):

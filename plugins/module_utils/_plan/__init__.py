@@ -13,10 +13,12 @@ from typing import Any, ClassVar
 class Action:
     """One step of a plan: *words* says what is done, the fields to what.
 
-    A field made with ``repr=False`` (XML, contents, secrets) is not shown to users.
+    A field made with ``repr=False`` (XML, contents, secrets) is not shown to users. Where an action *settles* what
+    was done (before it begins, or after it is done), a later failure does not undo that.
     """
 
     words: ClassVar[str]
+    settles: ClassVar[str] = ""
 
     def describe(self) -> dict[str, Any]:
         """The action as module results, check mode and logs show it."""

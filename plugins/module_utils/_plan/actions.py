@@ -127,6 +127,7 @@ class WaitForGuest(Action):
     """Wait until the guest answers: *until* is agent, address or ssh; *timeout* in seconds."""
 
     words: ClassVar[str] = "wait for guest"
+    settles: ClassVar[str] = "before"
     domain: str
     until: str
     timeout: int

@@ -7,13 +7,20 @@ from __future__ import annotations
 import hashlib
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Identity, Taken
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Identity, Taken
 
 SPACE = uuid.UUID("b7c1d0a5-64b6-5d0c-9d1a-5d1f8e0a2c47")
 # The prefix of QEMU and KVM: locally administered.
 PREFIX = "52:54:00"
+
+
+def taken_by(domains: Iterable[Domain], live_macs: frozenset[str]) -> Taken:
+    """What *domains* have taken, with the *live_macs* of running ones."""
+    there = list(domains)
+    macs = {mac.lower() for domain in there for mac in domain.macs}
+    return Taken(frozenset(domain.uuid.lower() for domain in there), frozenset(macs | live_macs))
 
 
 class Register:

@@ -13,6 +13,7 @@ from typing import Any, Callable, Optional
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
+from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan, actions
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
@@ -30,6 +31,7 @@ class Bench:
     hypervisor: Hypervisor
     learned: dict[str, Any] = field(default_factory=dict)
     pools: dict[str, volumes.Pool] = field(default_factory=dict)
+    repositories: dict[str, Repository] = field(default_factory=dict)
     ending: threading.Event = field(default_factory=threading.Event)
 
     def pool(self, name: str) -> volumes.Pool:
@@ -39,6 +41,13 @@ class Bench:
                 self.pools[name] = volumes.open_pool(self.hypervisor, name)
             return self.pools[name]
 
+    def repository(self, pool: str) -> Repository:
+        """The images of a pool, listed once."""
+        with self.hypervisor.lock:
+            if pool not in self.repositories:
+                self.repositories[pool] = Repository(self.pool(pool))
+            return self.repositories[pool]
+
 
 @singledispatch
 def perform(action: Action, bench: Bench) -> Undo:
@@ -47,23 +56,37 @@ def perform(action: Action, bench: Bench) -> Undo:
 
 
 def carry_out(plan: Plan, bench: Bench) -> None:
-    """All actions in order. Where one fails (or the run is told to end) those before it are undone, newest first.
+    """All actions in order. Where one fails (or the run is told to end) those before it are undone, newest first, as
+    far as they are not settled.
 
-    Raises what the action raised, with what could not be undone added to its *left*.
+    Raises what the action raised, with what stays added to its *left*.
     """
+    kept: list[str] = []
     done: list[tuple[Action, Callable[[], None]]] = []
+    last: Action | None = None
     try:
         for action in plan.actions:
             if bench.ending.is_set():
                 raise GoldenError(f"working on {plan.item}", "the run was told to end", "Run it again to go on.")
+            if action.settles == "before" and last:
+                kept = settled(last, done)
             undo = perform(action, bench)
+            last = action
             if undo is not None:
                 done.append((action, undo))
+            if action.settles == "after":
+                kept = settled(last, done)
     except BaseException as err:
-        left = take_back(done)
+        left = kept + take_back(done)
         if left and isinstance(err, GoldenError):
             err.left += tuple(left)
         raise
+
+
+def settled(last: Action, done: list[tuple[Action, Callable[[], None]]]) -> list[str]:
+    """Keep what was *done*; says so, up to the *last* action."""
+    done.clear()
+    return [f"what was done up to ({in_words(last)})"]
 
 
 def take_back(done: Sequence[tuple[Action, Callable[[], None]]]) -> list[str]:
@@ -73,9 +96,12 @@ def take_back(done: Sequence[tuple[Action, Callable[[], None]]]) -> list[str]:
         try:
             undo()
         except GoldenError as err:
-            said = ", ".join(f"{name} {value}" for name, value in action.describe().items())
-            left.append(f"undoing ({said}) failed: {err.reason}")
+            left.append(f"undoing ({in_words(action)}) failed: {err.reason}")
     return left
+
+
+def in_words(action: Action) -> str:
+    return ", ".join(f"{name} {value}" for name, value in action.describe().items())
 
 
 @perform.register

@@ -83,9 +83,8 @@ def verb_result(module: AnsibleModule, verb: Verb, bench: Bench) -> dict[str, An
 
     with ThreadPoolExecutor(max_workers=module.params.get("parallel") or 1) as workers:
         items = list(workers.map(one, planned))
-    for plan in planned:
-        for warning in plan.warnings if isinstance(plan, Plan) else ():
-            module.warn(warning)
+    for warning in dict.fromkeys(text for plan in planned if isinstance(plan, Plan) for text in plan.warnings):
+        module.warn(warning)
     result: dict[str, Any] = {
         "changed": any(item["changed"] for item in items),
         "actions": [action for item in items for action in item["actions"]],
@@ -121,7 +120,7 @@ def item_result(item: Planned, verb: Verb, bench: Bench, params: Params, check: 
 
 
 def failure_message(failures: list[dict[str, Any]], total: int) -> str:
-    messages = [item["msg"] for item in failures]
+    messages = list(dict.fromkeys(item["msg"] for item in failures))
     return messages[0] if total == 1 else f"{len(failures)} of {total} failed. " + " | ".join(messages)
 
 

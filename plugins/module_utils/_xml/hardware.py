@@ -59,6 +59,14 @@ def set_title(root: Element, title: str) -> None:
     set_text(root, "title", title)
 
 
+def plain_disk(disk: Element) -> None:
+    """Turn a passed-through LUN, which must be a block device, into a disk that may be a file."""
+    disk.set("device", "disk")
+    for name in ("rawio", "sgio"):
+        disk.attrib.pop(name, None)
+    remove(disk, "reservations")
+
+
 def add_seed(root: Element, path: str) -> None:
     """Attach the seed image *path*, read-only, on the bus that the guest boots from: its driver is there for sure."""
     bus = seed_bus(root)

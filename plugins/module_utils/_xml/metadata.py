@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Made, Origin, Record, Seal
+from dataclasses import asdict
+
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Holder, Made, Origin, Record, Seal
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element, etree, need, text_of
 
 NAMESPACE = "https://golden-libvirt.github.io/ns/domain/1"
@@ -28,6 +30,7 @@ def record_of(root: Element) -> Record:
 
 
 def origin_of(element: Element) -> Origin:
+    holder = element.find(tag("holder"))
     return Origin(
         image=element.get("image", ""),
         version=element.get("version", ""),
@@ -36,6 +39,19 @@ def origin_of(element: Element) -> Origin:
         created=element.get("created", ""),
         complete=element.get("complete") == "yes",
         made=tuple(Made(made.get("pool", ""), made.get("volume", "")) for made in element.findall(tag("made"))),
+        domain=element.get("domain", ""),
+        customised=element.get("customised") == "yes",
+        holder=holder_of(holder) if holder is not None else None,
+    )
+
+
+def holder_of(element: Element) -> Holder:
+    return Holder(
+        host=element.get("host", ""),
+        boot=element.get("boot", ""),
+        pid=int(element.get("pid", "0")),
+        started=element.get("started", ""),
+        until=int(element.get("until", "0")),
     )
 
 
@@ -50,10 +66,13 @@ def seal_of(element: Element) -> Seal:
 
 
 def element_of(record: Record) -> str | None:
-    """The element that says *record*, as libvirt's setMetadata takes it; None for an empty record."""
+    """The element that says *record*, as libvirt's setMetadata takes it; None for an empty record.
+
+    libvirt declares the prefix itself and fails where that is done already: hence a default namespace.
+    """
     if record == Record():
         return None
-    root = etree.Element(tag("domain"), nsmap={KEY: NAMESPACE})
+    root = etree.Element(tag("domain"), nsmap={None: NAMESPACE})
     if record.origin:
         add_origin(root, record.origin)
     if record.seal:
@@ -65,11 +84,18 @@ def add_origin(root: Element, origin: Origin) -> None:
     element = etree.SubElement(root, tag("origin"), image=origin.image, version=origin.version)
     if origin.channel:
         element.set("channel", origin.channel)
+    if origin.domain:
+        element.set("domain", origin.domain)
+    if origin.customised:
+        element.set("customised", "yes")
     element.set("linked", "yes" if origin.linked else "no")
     element.set("created", origin.created)
     element.set("complete", "yes" if origin.complete else "no")
     for made in origin.made:
         etree.SubElement(element, tag("made"), pool=made.pool, volume=made.volume)
+    if origin.holder:
+        said = {name: str(value) for name, value in asdict(origin.holder).items()}
+        etree.SubElement(element, tag("holder"), attrib=said)
 
 
 def add_seal(root: Element, seal: Seal) -> None:

@@ -1,0 +1,54 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Removing clones: exactly what was made for them, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Origin, Record
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan, actions
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import MarkClone, facts
+
+
+def plan_removal(
+    name: str,
+    there: Domain | None,
+    image: str | None,
+    volumes: Mapping[str, Collection[str]],
+    obstacles: Collection[str] = (),
+) -> Plan:
+    """Remove the clone *name*, of *image* where one is named. *volumes* are the names in each pool that it has some in.
+
+    *obstacles* are what else depends on its volumes.
+    """
+    if there is None:
+        return Plan(item=name, result={"name": name})
+    origin, doing = there.record.origin, f"removing clone {name}"
+    if origin is None:
+        raise Refused(
+            doing, f"domain {name} is not a clone", "Name a clone; remove other domains with 'virsh undefine'."
+        )
+    if image and origin.image != image:
+        raise Refused(doing, f"it is a clone of {origin.image or 'domain ' + origin.domain}, not of {image}")
+    if obstacles:
+        raise Refused(doing, "something depends on its volumes", "Remove that first.", obstacles=tuple(obstacles))
+    return Plan(
+        item=name,
+        actions=tuple(steps(there, origin, volumes)),
+        before={**facts(name, there.uuid, there.macs, origin), "state": there.state},
+        result=facts(name, there.uuid, there.macs, origin),
+    )
+
+
+def steps(there: Domain, origin: Origin, volumes: Mapping[str, Collection[str]]) -> Iterator[Action]:
+    """The domain goes last: as long as anything is left, it says what."""
+    if not there.off:
+        yield actions.StopDomain(there.name)
+    yield MarkClone(there.name, False, Record(replace(origin, complete=False)))
+    for volume in origin.made:
+        if volume.volume in volumes[volume.pool]:
+            yield actions.DeleteVolume(volume.pool, volume.volume)
+    yield actions.UndefineDomain(there.name)

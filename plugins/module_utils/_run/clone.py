@@ -1,0 +1,143 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb clone: reads what is there once for all names, plans each, makes or removes them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, Overtaken, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, guest, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan, clone
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest, guest_for
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register, taken_by
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.removal import plan_removal
+from ansible_collections.golden.libvirt.plugins.module_utils._run import source
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
+from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine
+
+
+def plan(bench: Bench, params: Params) -> Sequence[Planned]:
+    """One plan per name."""
+    asked = list(dict.fromkeys(params["names"]))
+    there = {domain.name: domain for domain in domains.read_all(bench.hypervisor)}
+    if params["state"] == "absent":
+        return guarded(asked, lambda name: removal(bench, name, params["image"], there))
+    wanted = wanted_by(bench, params, asked)
+    register = register_for(bench, asked, there)
+    taken = bench.pool(wanted.pool).names()
+
+    def one(name: str) -> Plan:
+        return clone.plan_clone(wanted, name, there.get(name), register, volumes=taken, busy=busy(there.get(name)))
+
+    return guarded(asked, one)
+
+
+def wanted_by(bench: Bench, params: Params, asked: Sequence[str]) -> clone.Wanted:
+    """What the task wants of each of its clones."""
+    struck = (
+        source.of_domain(bench, params["domain"])
+        if params["domain"]
+        else source.of_version(bench, params["image_pool"], params["image"], params["version"], params["channel"])
+    )
+    pool = bench.pool(params["pool"] or params["image_pool"])
+    if pool.type not in volumes.DIRECTORIES:
+        raise Refused(
+            f"cloning from {struck.words}",
+            f"pool {pool.name} is of type {pool.type}, which holds no qcow2 files",
+            f"Name a pool of type {', '.join(volumes.DIRECTORIES)} in 'pool'.",
+        )
+    return clone.Wanted(
+        source=struck,
+        channel=params["channel"],
+        pool=pool.name,
+        directory=pool.path,
+        linked=params["linked"] and not params["domain"],
+        machine=Machine(params["memory"], params["vcpus"], params["title"]),
+        guest=guest_for(params["customise"], struck.first_boot, asked, params["start"]),
+        start=params["start"],
+        wait_for=params["wait_for"],
+        wait_timeout=params["wait_timeout"],
+        created=holder.now(),
+        holder=holder.this_process(),
+    )
+
+
+def register_for(bench: Bench, asked: Collection[str], there: Mapping[str, Domain]) -> Register:
+    """Identities that nobody has; what a clone had that is half made is free for the one that takes its place."""
+    others = [domain for domain in there.values() if domain.name not in asked or not half_made(domain)]
+    host = domains.host(bench.hypervisor)
+    return Register(host["uuid"] or host["hostname"], taken_by(others, domains.live_macs(bench.hypervisor)))
+
+
+def half_made(domain: Domain) -> bool:
+    return domain.record.origin is not None and not domain.record.origin.complete
+
+
+def busy(domain: Domain | None) -> bool:
+    """Whether a run that still lives is making this clone."""
+    origin = domain.record.origin if domain else None
+    return bool(origin and not origin.complete and origin.holder and holder.alive(origin.holder))
+
+
+def removal(bench: Bench, name: str, image: str | None, there: Mapping[str, Domain]) -> Plan:
+    """The plan to remove one clone."""
+    domain = there.get(name)
+    origin = domain.record.origin if domain else None
+    pools = {volume.pool for volume in origin.made} if origin else set()
+    known = {pool: bench.pool(pool).names() for pool in pools}
+    return plan_removal(name, domain, image, known, dependants(bench, domain, there) if domain and origin else [])
+
+
+def dependants(bench: Bench, domain: Domain, there: Mapping[str, Domain]) -> list[str]:
+    """What besides the clone itself needs its volumes, or has been put on top of them, in words."""
+    origin = domain.record.origin
+    made = {bench.pool(volume.pool).path_of(volume.volume) for volume in origin.made} if origin else set()
+    found = [
+        f"domain {other.name} uses {disk.path}"
+        for other in there.values()
+        for disk in other.disks
+        if other.name != domain.name and disk.path in made
+    ]
+    if busy(domain):
+        found.append("another run is making it right now")
+    return found
+
+
+@perform.register
+def define_clone(action: clone.DefineClone, bench: Bench) -> Undo:
+    hypervisor, doing = bench.hypervisor, f"defining domain {action.domain}"
+    if domains.look_up(hypervisor, action.domain) is not None:
+        raise AlreadyThere(doing, "somebody has made a domain of that name meanwhile", "Run this again.")
+    domains.define(hypervisor, action.xml, action.domain)
+    # A redefinition by another run in this instant looks like a success to both: who is it now?
+    origin = domains.read(hypervisor, action.domain).record.origin
+    if origin is None or origin.holder != action.holder:
+        raise Overtaken(doing, "another run defines the same domain", "Wait for it to end and run this again.")
+    return lambda: domains.undefine(hypervisor, action.domain)
+
+
+@perform.register
+def mark_clone(action: clone.MarkClone, bench: Bench) -> Undo:
+    domains.set_metadata(bench.hypervisor, action.domain, metadata_xml.element_of(action.record))
+    return None
+
+
+@perform.register
+def customise_guest(action: CustomiseGuest, bench: Bench) -> Undo:
+    guest.customise(bench.hypervisor, action.domain, action.hostname, action.ssh_keys, action.timeout)
+    return None
+
+
+def finish(bench: Bench, params: Params, item: Plan) -> Mapping[str, Any]:
+    """The addresses of a guest that was waited for until it had some."""
+    waited = params["state"] == "present" and params["start"] and params["wait_for"] == "address"
+    return {"addresses": agent.addresses(bench.hypervisor, item.item)} if waited else {}
+
+
+CLONE = Verb("clones", plan, finish)

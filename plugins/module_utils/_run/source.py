@@ -1,0 +1,101 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What clones are struck from: reading a version, or a domain that is off."""
+
+from __future__ import annotations
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, State
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.channel import refuse_revoked
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Part, Source
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.obstacles import notes_of, obstacles_of
+
+UNSEALED = "clones of it share their machine-id and host keys unless something in the guest makes them anew"
+
+
+def of_version(bench: Bench, pool: str, image: str, version: str | None, channel: str | None) -> Source:
+    """The version that is named, or that the channel points at; its volumes must all be there."""
+    found = bench.repository(pool).resolve(image, version, channel)
+    state = bench.repository(pool).state(image)
+    words = f"{image} {found.version}"
+
+    def part(name: str, volume: str, form: str) -> Part:
+        there = bench.pool(pool).read(volume)
+        return Part(name, there.path, form, there.capacity)
+
+    return Source(
+        words=words,
+        template=found.template,
+        disks=tuple(part(disk.target, disk.volume, disk.format) for disk in found.disks),
+        nvram=part("nvram", found.nvram.volume, found.nvram.format) if found.nvram else None,
+        image=image,
+        version=found.version,
+        first_boot=found.sealed.first_boot if found.sealed else "",
+        refusal=refusal_of(words, found.template, found.version, state),
+        warnings=(
+            *deprecation(words, found.version, state),
+            *([] if found.sealed else [f"{words} was not sealed: {UNSEALED}"]),
+            *(f"{words}: {note}" for note in notes_of(found.template)),
+        ),
+    )
+
+
+def refusal_of(words: str, template: str, version: str, state: State) -> Refused | None:
+    """Why nothing new may be struck from a version or domain, if anything."""
+    doing = f"cloning from {words}"
+    try:
+        refuse_revoked(doing, version, state)
+    except Refused as err:
+        return err
+    obstacles = obstacles_of(template)
+    if not obstacles:
+        return None
+    advice = "Take them out of the domain that the clones are made from."
+    return Refused(doing, "two machines cannot share what it has", advice, obstacles=obstacles)
+
+
+def deprecation(words: str, version: str, state: State) -> list[str]:
+    said = state.states.get(version, {})
+    if said.get("state") != "deprecated":
+        return []
+    return [f"{words} is deprecated: {said.get('reason') or 'no reason was given'}"]
+
+
+def of_domain(bench: Bench, name: str) -> Source:
+    """A domain, which must be off and have its disks in files or block devices."""
+    domain = domains.read(bench.hypervisor, name)
+    refuse_busy(domain)
+    nvram = domain.firmware.nvram
+    words = f"domain {name}"
+    return Source(
+        words=words,
+        template=domain.xml,
+        disks=tuple(part_at(bench, disk.target, disk.path or "", disk.format) for disk in domain.written_disks),
+        nvram=part_at(bench, "nvram", nvram, domain.firmware.nvram_format) if nvram else None,
+        domain=name,
+        first_boot=domain.record.seal.first_boot if domain.record.seal else "",
+        refusal=refusal_of(words, domain.xml, "", State()),
+        warnings=(
+            *([] if domain.record.seal else [f"{words} was not sealed: {UNSEALED}"]),
+            *(f"{words}: {note}" for note in notes_of(domain.xml)),
+        ),
+    )
+
+
+def refuse_busy(domain: Domain) -> None:
+    """Raise, all at once, what keeps the domain's disks from being copied."""
+    obstacles = [f"its disk {disk.target} is {kind_of(disk)}" for disk in domain.written_disks if not disk.path]
+    if not domain.off:
+        obstacles.append(f"it is {domain.state}: shut it down, or promote it and clone the version")
+    if obstacles:
+        raise Refused(f"cloning from domain {domain.name}", "its disks cannot be copied", obstacles=obstacles)
+
+
+def kind_of(disk: Disk) -> str:
+    return f"of type {disk.kind}, not a file or block device"
+
+
+def part_at(bench: Bench, name: str, path: str, form: str) -> Part:
+    return Part(name, path, form, volumes.volume_at(bench.hypervisor, path).capacity)

@@ -1,0 +1,92 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Versions put into a lab's pool by hand, as promote makes them, for tests of what comes after promoting.
+
+web = versions.add(lab, "web", "1", disks=["qcow2", "raw"])
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pathlib
+import typing as t
+import xml.etree.ElementTree as ET
+
+from ansible_collections.golden.libvirt.plugins.module_utils._image import manifest
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Sealed, Version, VersionDisk, VersionNvram
+
+from support import tiny_guest
+from support.lab import MIB, Lab
+
+
+def add(
+    lab: Lab,
+    image: str,
+    version: str,
+    *,
+    disks: t.Sequence[str] = ("qcow2",),
+    content: bytes = b"golden",
+    first_boot: str = "",
+    guest: bool = False,
+    nvram: bytes = b"",
+    **options: t.Any,
+) -> Version:
+    """A version whose disks start with *content*, the target's name and the version; *options* are tiny_guest's."""
+    made = []
+    for letter, form in zip("abcdefgh", disks):
+        target = f"vd{letter}"
+        name = f"golden.{image}.{version}.{target}.{form}"
+        lab.disk(name, form, content=content + f" {target} {version}".encode())
+        freeze(lab, name)
+        made.append(VersionDisk(target, name, form, 16 * MIB, size_of(lab, name), digest_of(lab, name)))
+    variables = None
+    if nvram:
+        name = f"golden.{image}.{version}.nvram.fd"
+        pathlib.Path(lab.file(name)).write_bytes(nvram)
+        freeze(lab, name)
+        variables = VersionNvram(name, "raw", len(nvram), digest_of(lab, name))
+    found = Version(
+        image=image,
+        version=version,
+        created="2026-01-01T00:00:00Z",
+        created_by="test",
+        template=template(made, guest, bool(nvram), **options),
+        disks=tuple(made),
+        firmware="uefi" if nvram else "bios",
+        nvram=variables,
+        sealed=Sealed("guest", ("machine-id",), first_boot),
+    )
+    pathlib.Path(lab.file(f"golden.{image}.{version}.manifest.json")).write_bytes(manifest.bytes_of(found))
+    lab.refresh()
+    return found
+
+
+def template(disks: t.Sequence[VersionDisk], guest: bool, uefi: bool, **options: t.Any) -> str:
+    """The domain of a version: nothing in it that tells machines apart."""
+    kernel, initrd = tiny_guest.build() if guest else ("", "")
+    there = [tiny_guest.Disk(disk.target, "/none", disk.format) for disk in disks]
+    options = {"firmware": "uefi" if uefi else "bios", "macs": [None], **options}
+    root = ET.fromstring(tiny_guest.domain_xml("golden-template", kernel, initrd, disks=there, **options))
+    boot = root.find("os")
+    for tag in () if guest else ("kernel", "initrd", "cmdline"):
+        boot.remove(boot.find(tag))
+    for disk in root.findall("devices/disk"):
+        disk.remove(disk.find("source"))
+    return ET.tostring(root, encoding="unicode")
+
+
+def freeze(lab: Lab, name: str) -> None:
+    os.chmod(lab.file(name), 0o444)
+
+
+def size_of(lab: Lab, name: str) -> int:
+    return os.path.getsize(lab.file(name))
+
+
+def digest_of(lab: Lab, name: str) -> str:
+    return hashlib.sha256(pathlib.Path(lab.file(name)).read_bytes()).hexdigest()
+
+
+def names_of(version: Version) -> list[str]:
+    return [disk.volume for disk in version.disks] + ([version.nvram.volume] if version.nvram else [])
