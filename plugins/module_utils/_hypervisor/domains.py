@@ -88,6 +88,19 @@ def state(hypervisor: Hypervisor, name: str) -> str:
         return STATES[handle_of(hypervisor, name).state()[0]]
 
 
+def saved(hypervisor: Hypervisor, name: str) -> bool:
+    """Whether the memory of a domain that is off was saved, to go on from at its next start."""
+    with asking(f"reading domain {name}"):
+        return bool(handle_of(hypervisor, name).hasManagedSaveImage(0))
+
+
+def snapshot_count(hypervisor: Hypervisor, name: str) -> int:
+    """How many snapshots and checkpoints a domain has."""
+    handle = handle_of(hypervisor, name)
+    with asking(f"counting the snapshots of {name}"):
+        return int(handle.snapshotNum(0)) + len(handle.listAllCheckpoints(0))
+
+
 def live_xml(hypervisor: Hypervisor, name: str) -> str:
     """The XML of a running domain as it runs."""
     with asking(f"reading domain {name}"):
@@ -104,27 +117,6 @@ def live_macs(hypervisor: Hypervisor) -> frozenset[str]:
         with suppress(libvirt.libvirtError):  # it was switched off meanwhile
             found.update(domain_xml.domain_of(handle.XMLDesc(0), "running").macs)
     return frozenset(found)
-
-
-def read_live(hypervisor: Hypervisor, name: str) -> Domain:
-    """The domain as it runs where it runs, else as it is defined."""
-    domain = read(hypervisor, name)
-    if domain.off:
-        return domain
-    return domain_xml.domain_of(live_xml(hypervisor, name), domain.state, persistent=domain.persistent)
-
-
-def has_saved_memory(hypervisor: Hypervisor, name: str) -> bool:
-    """Whether the domain was put to disk with its memory (managed save), to go on there when it starts."""
-    with asking(f"reading domain {name}"):
-        return bool(handle_of(hypervisor, name).hasManagedSaveImage(0))
-
-
-def snapshot_support(hypervisor: Hypervisor) -> tuple[bool, int]:
-    """Whether libvirt reverts external snapshots itself, and its version as a number (9000000 is 9.0.0)."""
-    with asking(f"asking {hypervisor.uri} what it can do"):
-        capabilities = domain_xml.capabilities_of(hypervisor.conn.getCapabilities())
-        return capabilities.external_snapshot, hypervisor.conn.getLibVersion()
 
 
 def define(hypervisor: Hypervisor, xml: str, name: str) -> None:

@@ -245,15 +245,31 @@ def open_pool(hypervisor: Hypervisor, name: str) -> Pool:
 def pool_at(hypervisor: Hypervisor, directory: str) -> Pool:
     """The pool over *directory*, or a transient one that lives as long as the connection's task."""
     with hypervisor.lock:
-        handles = hypervisor.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
-        for handle in handles:
-            if volume_xml.pool_of(handle.XMLDesc(0)).path == directory:
-                return Pool(hypervisor, handle)
+        found = pool_over(hypervisor, directory)
+        if found:
+            return found
         name = "golden-" + hashlib.sha256(directory.encode()).hexdigest()[:12]
-        with asking(f"reading directory {directory} through a transient pool"):
+        try:
             handle = hypervisor.conn.storagePoolCreateXML(volume_xml.directory_pool(name, directory), 0)
+        except libvirt.libvirtError:
+            found = pool_over(hypervisor, directory)  # another run may have been quicker
+            if found:
+                return found
+            with asking(f"reading directory {directory} through a transient pool"):
+                raise
         hypervisor.closing.callback(drop_pool, handle)
         return Pool(hypervisor, handle)
+
+
+def pool_over(hypervisor: Hypervisor, directory: str) -> Pool | None:
+    """The active pool whose files are those of *directory*."""
+    with asking("listing pools"):
+        handles = hypervisor.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+    for handle in handles:
+        with suppress(libvirt.libvirtError):  # a transient one may go meanwhile
+            if volume_xml.pool_of(handle.XMLDesc(0)).path == directory:
+                return Pool(hypervisor, handle)
+    return None
 
 
 def drop_pool(handle: libvirt.virStoragePool) -> None:
@@ -262,23 +278,48 @@ def drop_pool(handle: libvirt.virStoragePool) -> None:
 
 
 def volume_at(hypervisor: Hypervisor, path: str) -> Volume:
-    """The volume that is the file or block device *path*, whether a pool covers it or not."""
+    """The volume that is the file or block device *path*, whether a pool covers it or not; NotFound without one."""
     handle = handle_at(hypervisor, path)
-    with asking(f"reading {path}"):
+    try:
         return volume_xml.volume_of(handle.storagePoolLookupByVolume().name(), handle.XMLDesc(0))
+    except libvirt.libvirtError as err:  # the pool knows it, but it is gone
+        raise unreadable(path, err) from err
+
+
+def find_at(hypervisor: Hypervisor, path: str) -> Volume | None:
+    """The volume at *path*, or None where there is none."""
+    try:
+        return volume_at(hypervisor, path)
+    except NotFound:
+        return None
 
 
 def handle_at(hypervisor: Hypervisor, path: str) -> libvirt.virStorageVol:
     """libvirt's handle of the volume at *path*; NotFound where there is no such file."""
-    for attempt in ("known", "refreshed"):
-        try:
-            return hypervisor.conn.storageVolLookupByPath(path)
-        except libvirt.libvirtError as err:
-            if attempt == "refreshed":
-                raise NotFound(
-                    f"looking for {path}",
-                    f"libvirt answered [{err.get_error_code()}] {err.get_error_message()}",
-                    "Check that the file exists on the hypervisor.",
-                ) from err
-            pool_at(hypervisor, posixpath.dirname(path)).refresh()
-    raise NotFound(f"looking for {path}", "it is not there", "")
+    try:
+        return hypervisor.conn.storageVolLookupByPath(path)
+    except libvirt.libvirtError as err:
+        if path.startswith("/dev/"):  # looking into it as a directory would open every device
+            raise unreadable(path, err) from err
+    try:
+        pool_at(hypervisor, posixpath.dirname(path)).refresh()
+        return hypervisor.conn.storageVolLookupByPath(path)
+    except (libvirt.libvirtError, GoldenError) as err:
+        raise unreadable(path, err) from err
+
+
+def unreadable(path: str, err: Exception) -> NotFound:
+    advice = "Define a pool that it belongs to." if path.startswith("/dev/") else "Check that it is there."
+    return NotFound(
+        f"looking for {path} on the hypervisor", err.reason if isinstance(err, GoldenError) else str(err), advice
+    )
+
+
+def chain(hypervisor: Hypervisor, top: Volume) -> Iterator[Volume]:
+    """*top*, the file that it is an overlay of, and so on down; it ends where a file is not there."""
+    seen: set[str] = set()
+    found: Volume | None = top
+    while found and found.path not in seen:
+        yield found
+        seen.add(found.path)
+        found = find_at(hypervisor, found.backing) if found.backing and found.backing.startswith("/") else None

@@ -70,7 +70,7 @@ class Claims:
         if current == self.me:
             return None
         if current and self.alive(current):
-            raise self.overtaken(version, f"it is being made by {described(current)}")
+            raise self.overtaken(version, f"it is being made by {holders.described(current)}")
         return replace(state, claims={**state.claims, version: self.me})
 
     def make_room(self, volume: str, size: int) -> None:
@@ -82,33 +82,50 @@ class Claims:
             self.store.create(new_volume(volume, size, "raw"), volume)
 
     def commit(self, version: Version) -> None:
-        """Make a claimed version visible and give the claim up; Overtaken where the claim is not mine any more."""
+        """Make a claimed version visible and give the claim up; Overtaken where the claim is not mine any more.
+
+        Where this raises the version is not visible.
+        """
         volume = self.volume(version.version)
         self.journal.change(lambda state: self.renewed(state, version.version))
-        size = len(self.store.download(volume))
-        self.store.upload(volume, documents.padded(manifest.bytes_of(version), size))
+        try:
+            size = len(self.store.download(volume))
+            self.store.upload(volume, documents.padded(manifest.bytes_of(version), size))
+            self.check(version)
+        except BaseException:
+            self.store.delete(volume)
+            raise
+        with suppress(GoldenError):  # a claim on what is complete says nothing
+            self.journal.change(lambda state: self.dropped(state, version.version))
+
+    def check(self, version: Version) -> None:
+        volume = self.volume(version.version)
         if manifest.version_in(self.store.download(volume)) != version:
             raise GoldenError(
                 f"writing the manifest of {self.image} {version.version}",
                 f"volume {volume} reads otherwise than it was written",
                 "Check the pool's file system.",
             )
-        self.journal.change(lambda state: self.dropped(state, version.version))
 
     def renewed(self, state: State, version: str) -> State | None:
         """*state* with a new lease where mine is about to end; Overtaken where the claim is somebody else's."""
         current = state.claims.get(version)
         if current != self.me:
-            raise self.overtaken(version, f"it was taken over by {described(current) if current else 'another run'}")
+            raise self.overtaken(
+                version, f"it was taken over by {holders.described(current) if current else 'another run'}"
+            )
         now = int(self.clock.now())
         if current.until - now > MARGIN_SECONDS:
             return None
         return replace(state, claims={**state.claims, version: replace(current, until=now + holders.LEASE_SECONDS)})
 
+    def holds(self, version: str) -> bool:
+        """Whether the claim on *version* is mine."""
+        return self.journal.settled()[1].state.claims.get(version) == self.me
+
     def release(self, version: str) -> None:
         """Give my claim up and what it holds of the manifest; nothing where it is not mine."""
-        _serial, entry = self.journal.settled()
-        if entry.state.claims.get(version) == self.me:
+        if self.holds(version):
             if not self.complete(version):
                 self.store.delete(self.volume(version))
             self.journal.change(lambda state: self.dropped(state, version))
@@ -132,8 +149,3 @@ class Claims:
             reason,
             "Let that run end and run this again, or name another version.",
         )
-
-
-def described(holder: Holder) -> str:
-    """A holder in words."""
-    return f"process {holder.pid} on {holder.host}"

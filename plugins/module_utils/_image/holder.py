@@ -62,6 +62,11 @@ def holder_from(said: Mapping[str, Any]) -> Holder:
     return Holder(str(said["host"]), str(said["boot"]), int(said["pid"]), str(said["started"]), int(said["until"]))
 
 
+def described(holder: Holder) -> str:
+    """A holder in words."""
+    return f"process {holder.pid} on {holder.host}"
+
+
 def alive(holder: Holder) -> bool:
     """Whether the *holder* of a claim may still be working. Of other machines only the lease tells."""
     if not holder.boot or holder.boot != this_boot():

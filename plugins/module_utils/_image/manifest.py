@@ -50,6 +50,12 @@ def content_from(version: Version) -> dict[str, Any]:
     }
 
 
+def facts(version: Version) -> dict[str, Any]:
+    """*version* as modules return it: the manifest without the witness and the domain XML, which may hold secrets."""
+    said = {name: value for name, value in content_from(version).items() if name != "domain"}
+    return {**said, "provenance": {name: of for name, of in version.provenance.items() if name != "witness"}}
+
+
 def version_from(content: Mapping[str, Any]) -> Version:
     """The reverse of content_from."""
     firmware, sealed, lineage = content["firmware"], content["sealed"], content["lineage"]

@@ -23,13 +23,12 @@ class Repository:
         self.volumes = {name: found for name in store.names() if (found := names.parsed(name))}
 
     def names(self) -> list[str]:
-        """The images that have at least one version, complete or not, or a journal."""
-        return sorted({found.image for found in self.volumes.values() if found.kind in ("manifest", "journal")})
+        """The images that have a volume at least."""
+        return sorted({found.image for found in self.volumes.values()})
 
-    def manifests(self, image: str) -> list[str]:
-        """The names of an image's versions, complete or not, oldest number first."""
-        found = [of.version for of in self.volumes.values() if of.kind == "manifest" and of.image == image]
-        return sorted(found, key=order)
+    def versions(self, image: str) -> list[str]:
+        """The names of an image's versions, complete or not, lowest number first."""
+        return sorted({of.version for of in self.volumes.values() if of.image == image and of.version}, key=order)
 
     def volumes_of(self, image: str, version: str) -> list[str]:
         """The volumes that belong to a version by name, the manifest too."""
@@ -51,7 +50,7 @@ class Repository:
         names.check_image(name)
         if name not in self.names():
             raise self.missing(f"looking for image {name}", "image", name, self.names())
-        there = {version: self.find(name, version) for version in self.manifests(name)}
+        there = {version: self.find(name, version) for version in self.versions(name)}
         return Image(
             name=name,
             versions=tuple(version for version, found in there.items() if found),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._image.manifest import content_from
+from ansible_collections.golden.libvirt.plugins.module_utils._image import manifest
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
@@ -23,11 +23,11 @@ def read(bench: Bench, params: Params) -> dict[str, Any]:
 def facts(repository: Repository, name: str) -> dict[str, Any]:
     """One image's facts."""
     state = repository.state(name)
-    found = {version: repository.find(name, version) for version in repository.manifests(name)}
+    found = {version: repository.find(name, version) for version in repository.versions(name)}
     return {
         "name": name,
         "versions": [
-            {**content_from(version), "state": "active", **state.states.get(version.version, {})}
+            {**manifest.facts(version), "state": "active", **state.states.get(version.version, {})}
             for version in found.values()
             if version
         ],

@@ -8,12 +8,12 @@ import json
 import signal
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Union
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.golden.libvirt.plugins.module_utils._argspec import CONNECTION, Spec
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Overtaken
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, silence
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import require_libraries
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan
@@ -98,8 +98,10 @@ def verb_result(module: AnsibleModule, verb: Verb, bench: Bench) -> dict[str, An
     return result
 
 
-def item_result(item: Planned, verb: Verb, bench: Bench, params: Params, check: bool) -> dict[str, Any]:
-    """What one item returns; never raises a GoldenError."""
+def item_result(
+    item: Planned, verb: Verb, bench: Bench, params: Params, check: bool, *, again: int = 5
+) -> dict[str, Any]:
+    """What one item returns; never raises a GoldenError. One that was overtaken is planned anew, *again* times."""
     if isinstance(item, Failed):
         return {"item": item.item, "changed": False, "actions": [], **item.error.result()}
     result: dict[str, Any] = {
@@ -115,8 +117,19 @@ def item_result(item: Planned, verb: Verb, bench: Bench, params: Params, check: 
         carry_out(item, bench)
         result.update(verb.finish(bench, params, item))
     except GoldenError as err:
+        if isinstance(err, Overtaken) and again and not err.left:
+            newly = planned_anew(item.item, verb, bench, params)
+            return item_result(newly, verb, bench, params, check, again=again - 1)
         result.update(err.result(), changed=bool(err.left))
     return result
+
+
+def planned_anew(item: str, verb: Verb, bench: Bench, params: Params) -> Planned:
+    """The plan for *item* as things are now."""
+    try:
+        return next(planned for planned in verb.plan(replace(bench, pools={}), params) if planned.item == item)
+    except GoldenError as err:
+        return Failed(item, err)
 
 
 def failure_message(failures: list[dict[str, Any]], total: int) -> str:

@@ -15,6 +15,7 @@ OURS = "ansible_collections.golden.libvirt.plugins"
 MAY_IMPORT = {
     "_errors": set(),
     "_names": set(),
+    "_version": set(),
     "_model": set(),
     "_xml": {"_model"},
     "_seed": set(),
@@ -23,7 +24,7 @@ MAY_IMPORT = {
     "_hypervisor": {"_model", "_xml", "_libvirt_dep"},
     "_image": {"_model", "_xml"},
     "_argspec": {"_model"},
-    "_run": {"_argspec", "_hypervisor", "_image", "_libvirt_dep", "_model", "_plan", "_xml"},
+    "_run": {"_argspec", "_hypervisor", "_image", "_libvirt_dep", "_model", "_plan", "_version", "_xml"},
     "modules": {"_argspec", "_run"},
     "inventory": {"_argspec", "_run"},
     "doc_fragments": set(),

@@ -1,0 +1,37 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What verbs read of a domain's disks."""
+
+from __future__ import annotations
+
+import posixpath
+
+from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, Lineage, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+
+
+def written(bench: Bench, domain: Domain) -> dict[str, Volume | None]:
+    """The volumes of the disks that *domain* writes to, by target; None where a disk has none that is there."""
+    return {disk.target: volume_of(bench, disk) for disk in domain.written_disks}
+
+
+def volume_of(bench: Bench, disk: Disk) -> Volume | None:
+    """The volume of one disk, None for one that is not there or is neither file nor block device."""
+    if disk.kind == "volume" and disk.pool and disk.volume:
+        return bench.pool(disk.pool).find(disk.volume)
+    if disk.kind in ("file", "block") and disk.path:
+        return volumes.find_at(bench.hypervisor, disk.path)
+    return None
+
+
+def version_below(bench: Bench, top: Volume, pool: volumes.Pool) -> Lineage | None:
+    """The version in *pool* that the file *top* is, directly or not, an overlay of."""
+    below = volumes.chain(bench.hypervisor, top)
+    next(below)
+    for volume in below:
+        named = names.parsed(posixpath.basename(volume.path))
+        if posixpath.dirname(volume.path) == pool.path and named and named.kind == "disk":
+            return Lineage(named.image, named.version)
+    return None
