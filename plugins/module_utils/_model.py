@@ -120,30 +120,54 @@ class Domain:
 
 @dataclass(frozen=True)
 class SnapshotDisk:
-    """What a snapshot did with one disk: *kind* is internal, external or no; *path* the overlay made for it."""
+    """What a snapshot did with one disk: *kind* is internal, external or no.
+
+    *base* is the file that the domain used then, which an external snapshot froze; *path* the overlay made over it.
+    """
 
     target: str
     kind: str
     path: str | None = None
     format: str = "qcow2"
+    base: str | None = None
+    base_format: str = "raw"
+
+
+@dataclass(frozen=True)
+class SnapshotNote:
+    """What the collection writes into a snapshot's description, beside the user's text.
+
+    *consistency* is offline, application or crash. *nvram* is the copy of the UEFI variables that belongs to the
+    snapshot: empty where the machine had none yet (it had never started), None where nothing was recorded.
+    """
+
+    label: str | None = None
+    consistency: str | None = None
+    nvram: str | None = None
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A saved point of one domain. *state* is the domain's then; *xml* has the domain inside, secrets included."""
+    """A saved point of one domain. *state* is the domain's then, ``disk-snapshot`` for one that ran and whose memory
+    was not saved; *created* in seconds since the epoch; *xml* has the domain inside, secrets included."""
 
     domain: str
     name: str
     kind: str
     memory: bool
     state: str
-    created: int
+    created: int = 0
     parent: str | None = None
     current: bool = False
     description: str = ""
+    note: SnapshotNote = SnapshotNote()
     memory_file: str | None = None
     disks: tuple[SnapshotDisk, ...] = ()
     xml: str = field(default="", repr=False)
+
+    @property
+    def external_disks(self) -> tuple[SnapshotDisk, ...]:
+        return tuple(disk for disk in self.disks if disk.kind == "external")
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,27 @@ def live_macs(hypervisor: Hypervisor) -> frozenset[str]:
     return frozenset(found)
 
 
+def read_live(hypervisor: Hypervisor, name: str) -> Domain:
+    """The domain as it runs where it runs, else as it is defined."""
+    domain = read(hypervisor, name)
+    if domain.off:
+        return domain
+    return domain_xml.domain_of(live_xml(hypervisor, name), domain.state, persistent=domain.persistent)
+
+
+def has_saved_memory(hypervisor: Hypervisor, name: str) -> bool:
+    """Whether the domain was put to disk with its memory (managed save), to go on there when it starts."""
+    with asking(f"reading domain {name}"):
+        return bool(handle_of(hypervisor, name).hasManagedSaveImage(0))
+
+
+def snapshot_support(hypervisor: Hypervisor) -> tuple[bool, int]:
+    """Whether libvirt reverts external snapshots itself, and its version as a number (9000000 is 9.0.0)."""
+    with asking(f"asking {hypervisor.uri} what it can do"):
+        capabilities = domain_xml.capabilities_of(hypervisor.conn.getCapabilities())
+        return capabilities.external_snapshot, hypervisor.conn.getLibVersion()
+
+
 def define(hypervisor: Hypervisor, xml: str, name: str) -> None:
     """Define (or redefine) a domain from *xml*."""
     with asking(f"defining domain {name}"):

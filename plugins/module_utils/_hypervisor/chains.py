@@ -1,0 +1,73 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which file is built on which, and who uses it: what must be known before one goes."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from contextlib import suppress
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
+from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
+
+
+def chain_of(hypervisor: Hypervisor, path: str | None) -> dict[str, Volume]:
+    """The volumes that *path* and its backing files are, by path, as far down as libvirt can look."""
+    found: dict[str, Volume] = {}
+    while path and path not in found and not path.startswith("/dev/"):
+        try:
+            volume = volumes.volume_at(hypervisor, path)
+        except GoldenError:
+            break
+        found[path] = volume
+        path = volume.backing
+    return found
+
+
+def covered(hypervisor: Hypervisor, paths: Iterable[str | None]) -> list[volumes.Pool]:
+    """The pools over the directories of files, refreshed; transient ones where no pool covers a directory.
+
+    A directory that is not there is left out, and so are devices: a pool of files cannot cover theirs.
+    """
+    found: list[volumes.Pool] = []
+    for directory in sorted({posixpath.dirname(path) for path in paths if path and not path.startswith("/dev/")}):
+        with suppress(GoldenError):
+            pool = volumes.pool_at(hypervisor, directory)
+            pool.refresh()
+            found.append(pool)
+    return found
+
+
+def all_files(hypervisor: Hypervisor) -> dict[str, Volume]:
+    """All volumes of all active pools, by path."""
+    with asking("listing the volumes of all pools"):
+        handles = hypervisor.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+    found: dict[str, Volume] = {}
+    for handle in handles:
+        with suppress(libvirt.libvirtError, GoldenError):  # a pool that goes meanwhile
+            pool = volumes.Pool(hypervisor, handle)
+            pool.refresh(patience=0)
+            found.update(volumes_of(pool))
+    return found
+
+
+def volumes_of(pool: volumes.Pool) -> dict[str, Volume]:
+    found: dict[str, Volume] = {}
+    for handle in pool.handle.listAllVolumes(0):
+        with suppress(libvirt.libvirtError):  # one that goes meanwhile
+            volume = volume_xml.volume_of(pool.name, handle.XMLDesc(0))
+            found[volume.path] = volume
+    return found
+
+
+def file_of(hypervisor: Hypervisor, disk: Disk) -> str | None:
+    """The path of a disk's file, that of a volume looked up in its pool; None for what is no file."""
+    if disk.kind == "volume" and disk.pool and disk.volume:
+        with suppress(GoldenError):
+            return volumes.open_pool(hypervisor, disk.pool).read(disk.volume).path
+    return disk.path

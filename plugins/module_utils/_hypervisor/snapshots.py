@@ -1,0 +1,111 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Snapshots: reading, making, reverting, deleting."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
+from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
+
+# How long a guest may take to freeze or thaw its file systems.
+QUIESCE_SECONDS = 30
+# What libvirt answers when the guest agent is at fault: not configured, unresponsive, timed out, refused.
+AGENT_CODES = (74, 86, 112, 113)
+RISKY = "Use 'force: true' to revert nevertheless: the domain then stops before it starts again in the other shape."
+
+
+def read_all(hypervisor: Hypervisor, domain: str) -> tuple[Snapshot, ...]:
+    """All snapshots of a domain, parents before their children, siblings by age."""
+    with asking(f"reading the snapshots of {domain}"):
+        found = [
+            snapshot_xml.snapshot_of(
+                domain, handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE), current=bool(handle.isCurrent(0))
+            )
+            for handle in domains.handle_of(hypervisor, domain).listAllSnapshots(0)
+        ]
+    return in_order(sorted(found, key=lambda snapshot: (snapshot.created, snapshot.name)))
+
+
+def in_order(snapshots: list[Snapshot]) -> tuple[Snapshot, ...]:
+    """Parents before children: libvirt's clock has seconds only, and clocks are set back."""
+    names = {snapshot.name for snapshot in snapshots}
+    placed: dict[str, Snapshot] = {}
+    for _round in snapshots:
+        for snapshot in snapshots:
+            if snapshot.parent in placed or snapshot.parent not in names:
+                placed.setdefault(snapshot.name, snapshot)
+    return tuple(placed.values())
+
+
+def handle_of(hypervisor: Hypervisor, domain: str, name: str) -> libvirt.virDomainSnapshot:
+    return domains.handle_of(hypervisor, domain).snapshotLookupByName(name, 0)
+
+
+def create(hypervisor: Hypervisor, domain: str, xml: str, *, disk_only: bool, prepared: bool, quiesce: bool) -> None:
+    """Take a snapshot. *prepared*: the overlays that *xml* names are there; *quiesce*: with the file systems frozen.
+
+    A guest that was asked to freeze is always asked to thaw.
+    """
+    handle = domains.handle_of(hypervisor, domain)
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
+    flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY if disk_only else 0
+    flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT if prepared else 0
+    with asking(f"taking a snapshot of {domain}"):
+        if not quiesce:
+            handle.snapshotCreateXML(xml, flags)
+            return
+        handle.agentSetResponseTimeout(QUIESCE_SECONDS, 0)
+        try:
+            handle.snapshotCreateXML(xml, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
+        except libvirt.libvirtError:
+            with suppress(libvirt.libvirtError):  # what went wrong first is what the user must know
+                handle.fsThaw(None, 0)
+            raise
+        finally:
+            handle.agentSetResponseTimeout(libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0)
+
+
+def agent_failed(err: GoldenError) -> bool:
+    """Whether a snapshot failed because the guest could not be quiesced. libvirt 9.0 says [1] for a refusing agent."""
+    return err.code in AGENT_CODES or (err.code == libvirt.VIR_ERR_INTERNAL_ERROR and "agent" in err.reason)
+
+
+def redefine(hypervisor: Hypervisor, domain: str, xml: str, *, current: bool) -> None:
+    """Replace what libvirt knows of a snapshot, touching no disk; *current*: the next snapshot is its child."""
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE
+    flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_CURRENT if current else 0
+    with asking(f"redefining a snapshot of {domain}"):
+        domains.handle_of(hypervisor, domain).snapshotCreateXML(xml, flags)
+
+
+def revert(hypervisor: Hypervisor, domain: str, name: str, *, to: str | None, force: bool) -> None:
+    """libvirt's own revert. *to*: running or paused, whatever the state in the snapshot; None leaves it to that."""
+    flags = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING if to == "running" else 0
+    flags |= libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED if to == "paused" else 0
+    flags |= libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE if force else 0
+    try:
+        with asking(f"reverting {domain} to snapshot {name}"):
+            snapshot = handle_of(hypervisor, domain, name)
+            snapshot.getDomain().revertToSnapshot(snapshot, flags)
+    except GoldenError as err:
+        if err.code == libvirt.VIR_ERR_SNAPSHOT_REVERT_RISKY:
+            err.advice = RISKY
+        raise
+
+
+def delete(hypervisor: Hypervisor, domain: str, name: str) -> None:
+    """Delete one snapshot; its children stay, what it froze is merged into what remains."""
+    with asking(f"deleting snapshot {name} of {domain}"):
+        handle_of(hypervisor, domain, name).delete(0)
+
+
+def forget(hypervisor: Hypervisor, domain: str, name: str) -> None:
+    """Remove what libvirt knows of a snapshot, touching no disk."""
+    with asking(f"forgetting snapshot {name} of {domain}"):
+        handle_of(hypervisor, domain, name).delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)

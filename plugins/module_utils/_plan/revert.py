@@ -1,0 +1,330 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Going back to a snapshot: libvirt's own way where it has one, else step by step.
+
+libvirt before 9.9 cannot revert to an external snapshot. What it froze is still there, so each disk gets a new overlay
+over that, and the domain is defined as it was then; the overlay in use until now goes last, when nothing can fail.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Callable, ClassVar
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import (
+    DefineDomain,
+    DeleteVolume,
+    StartDomain,
+    StopDomain,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import (
+    overlay_actions,
+    overlay_on,
+    plan_creation,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import domain as domain_xml
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
+
+
+@dataclass(frozen=True)
+class RevertSnapshot(Action):
+    """libvirt's own revert; *power* is the state that the domain ends in."""
+
+    words: ClassVar[str] = "revert to snapshot"
+    domain: str
+    name: str
+    power: str
+    memory: bool
+    force: bool = field(default=False, repr=False)
+
+
+@dataclass(frozen=True)
+class RestoreNvram(Action):
+    """Put the UEFI variables in *path* back to those in *source*; None: as before the first start."""
+
+    words: ClassVar[str] = "restore UEFI variables"
+    path: str
+    source: str | None
+
+
+@dataclass(frozen=True)
+class RedefineSnapshot(Action):
+    """Make it the current snapshot, with the overlays that now are over what it froze."""
+
+    words: ClassVar[str] = "make snapshot current"
+    domain: str
+    name: str
+    xml: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class RestoreMemory(Action):
+    """Go on from the memory in *file*, with the disks that *xml* says."""
+
+    words: ClassVar[str] = "restore memory"
+    domain: str
+    file: str
+    paused: bool
+    xml: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class DiscardMemory(Action):
+    """Forget the memory that the domain was put to disk with (managed save)."""
+
+    words: ClassVar[str] = "discard saved memory"
+    domain: str
+
+
+@dataclass(frozen=True)
+class RevertWish:
+    """*power* is keep, running, shutoff or paused; *safety_snapshot* the name of one to take before, None for none."""
+
+    name: str
+    power: str = "keep"
+    safety_snapshot: str | None = None
+    force: bool = False
+
+
+def plan_revert(survey: Survey, wish: RevertWish, agent: Callable[[], str]) -> Plan:
+    """The way back; refused, with all obstacles at once, where it would lose what it does not say."""
+    snapshot = named(survey, wish.name)
+    obstacles = obstacles_to(survey, snapshot, wish.force, power_of(survey, wish))
+    if wish.safety_snapshot and survey.snapshot(wish.safety_snapshot):
+        obstacles += (
+            f"there is a snapshot {wish.safety_snapshot} already; choose another name for the safety snapshot",
+        )
+    if obstacles:
+        raise Refused(
+            f"reverting {survey.domain.name} to snapshot {snapshot.name}", "it cannot be done", obstacles=obstacles
+        )
+    before = survey
+    safety: tuple[Action, ...] = ()
+    if wish.safety_snapshot:
+        creation = plan_creation(survey, Wish(wish.safety_snapshot), agent)
+        survey, safety = creation.survey, creation.actions
+    by_hand = snapshot.kind == "external" and not survey.libvirt.native
+    way = step_by_step(survey, snapshot, wish) if by_hand else natively(survey, snapshot, wish)
+    lost = abandoned(survey, snapshot)
+    return Plan(
+        survey.domain.name,
+        (*safety, *way.actions),
+        before=side(before, before.domain.state, before.domain.xml, disks_of(before)),
+        after=side(survey, power_of(survey, wish), way.definition, {**disks_of(survey), **way.disks}),
+        result={
+            "snapshot": snapshot.name,
+            "kind": snapshot.kind,
+            "memory": snapshot.memory and power_of(survey, wish) != "shutoff",
+            "power": power_of(survey, wish),
+            "discarded": discarded(survey, snapshot),
+            "left": [volume.path for volume in lost if not ours(survey, volume)],
+        },
+        warnings=tuple(warnings_of(survey, snapshot, wish)),
+    )
+
+
+@dataclass(frozen=True)
+class Way:
+    """*definition* is the domain's XML afterwards, *disks* the files that its disks then write to, by target."""
+
+    actions: tuple[Action, ...]
+    definition: str
+    disks: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def named(survey: Survey, name: str) -> Snapshot:
+    snapshot = survey.snapshot(name)
+    if snapshot:
+        return snapshot
+    names = [other.name for other in survey.snapshots]
+    near = difflib.get_close_matches(name, names, 3, 0.5)
+    raise NotFound(
+        f"reverting {survey.domain.name} to snapshot {name}",
+        f"the domain has no snapshot of that name (there: {', '.join(names) or 'none'})",
+        f"Near: {', '.join(near)}." if near else "",
+    )
+
+
+def power_of(survey: Survey, wish: RevertWish) -> str:
+    """The state that the domain ends in."""
+    if wish.power != "keep":
+        return wish.power
+    return "shutoff" if survey.domain.off else "paused" if survey.domain.state == "paused" else "running"
+
+
+def natively(survey: Survey, snapshot: Snapshot, wish: RevertWish) -> Way:
+    """libvirt's own revert, the UEFI variables put back while the domain is off."""
+    name, power = survey.domain.name, power_of(survey, wish)
+    nvram = restored_nvram(survey, snapshot)
+    stop = (StopDomain(name),) if nvram and not survey.domain.off else ()
+    revert = RevertSnapshot(name, snapshot.name, power, snapshot.memory and power != "shutoff", wish.force)
+    then = {disk.target: disk.base for disk in snapshot.disks if disk.kind == "internal"}
+    return Way((*stop, *forgotten(survey), *nvram, revert), snapshot_xml.definition_then(snapshot), then)
+
+
+def step_by_step(survey: Survey, snapshot: Snapshot, wish: RevertWish) -> Way:
+    """New overlays over what the snapshot froze, and the domain as it was defined then."""
+    name, power = survey.domain.name, power_of(survey, wish)
+    overlays = {
+        disk.target: overlay_on(survey, snapshot.name, disk.target, str(disk.base), disk.base_format)
+        for disk in snapshot.external_disks
+    }
+    paths = {target: overlay.path for target, overlay in overlays.items()}
+    definition = repointed(survey, snapshot_xml.definition_then(snapshot), paths)
+    actions = (
+        *overlay_actions(name, overlays),
+        *((StopDomain(name),) if not survey.domain.off else ()),
+        *restored_nvram(survey, snapshot),
+        DefineDomain(name, definition),
+        RedefineSnapshot(name, snapshot.name, snapshot_xml.with_overlays(snapshot.xml, paths)),
+        *forgotten(survey),
+        *powered(survey, snapshot, power, paths),
+        *(DeleteVolume(volume.pool, volume.name) for volume in abandoned(survey, snapshot) if ours(survey, volume)),
+    )
+    return Way(actions, definition, paths)
+
+
+def repointed(survey: Survey, definition: str, paths: Mapping[str, str]) -> str:
+    """A domain's XML with new overlays; the disks that are not in the snapshot stay the files that they are now."""
+    sources: dict[str, tuple[str, str]] = {}
+    for disk in domain_xml.domain_of(definition, "").disks:
+        now = survey.disk(disk.target)
+        if disk.target in paths:
+            sources[disk.target] = (paths[disk.target], "qcow2")
+        elif now and now.kind == disk.kind == "file" and now.path and now.path != disk.path:
+            sources[disk.target] = (now.path, now.format)
+    return domain_xml.with_disk_sources(definition, sources)
+
+
+def powered(survey: Survey, snapshot: Snapshot, power: str, paths: Mapping[str, str]) -> tuple[Action, ...]:
+    name, paused = survey.domain.name, power == "paused"
+    if power == "shutoff":
+        return ()
+    if not snapshot.memory_file:
+        return (StartDomain(name, paused=paused),)
+    live = repointed(survey, snapshot_xml.definition_then(snapshot, live=True), paths)
+    return (RestoreMemory(name, snapshot.memory_file, paused, live),)
+
+
+def restored_nvram(survey: Survey, snapshot: Snapshot) -> tuple[Action, ...]:
+    """The UEFI variables as they were, where that was recorded."""
+    path = survey.domain.firmware.nvram
+    if not path or snapshot.note.nvram is None:
+        return ()
+    return (RestoreNvram(path, snapshot.note.nvram or None),)
+
+
+def forgotten(survey: Survey) -> tuple[Action, ...]:
+    return (DiscardMemory(survey.domain.name),) if survey.saved else ()
+
+
+def abandoned(survey: Survey, snapshot: Snapshot) -> tuple[Volume, ...]:
+    """The files that the domain writes to now and that nothing needs when it no longer does."""
+    targets = {disk.target for disk in snapshot.external_disks}
+    tops = [disk.path for disk in survey.domain.disks if disk.target in targets and disk.path]
+    return tuple(
+        survey.files[path]
+        for path in tops
+        if path in survey.files
+        and path not in survey.others
+        and not survey.freezing(path)
+        and not survey.overlays_on(path)
+    )
+
+
+def ours(survey: Survey, volume: Volume) -> bool:
+    """Whether a file was made as the overlay of one of the domain's snapshots."""
+    return any(disk.path == volume.path for snapshot in survey.snapshots for disk in snapshot.disks)
+
+
+def discarded(survey: Survey, snapshot: Snapshot) -> list[dict[str, Any]]:
+    """The disks whose later data goes: from where, and how many bytes, which of internal ones nobody can tell."""
+    if snapshot.kind == "internal":
+        return [
+            {"disk": disk.target, "file": disk.base, "bytes": None}
+            for disk in snapshot.disks
+            if disk.kind == "internal"
+        ]
+    lost = {volume.path: volume.allocation for volume in abandoned(survey, snapshot)}
+    return [
+        {"disk": disk.target, "file": disk.path, "bytes": lost[disk.path]}
+        for disk in survey.domain.disks
+        if disk.path in lost
+    ]
+
+
+def obstacles_to(survey: Survey, snapshot: Snapshot, force: bool, power: str) -> tuple[str, ...]:
+    """Why the domain cannot go back to it, or not without losing something."""
+    found = list(forceable(survey, snapshot, power)) if not force else []
+    if not survey.domain.persistent:
+        found.append("the domain is transient; define it")
+    if survey.domain.state == "pmsuspended":
+        found.append("the guest sleeps (pmsuspended); wake it or stop it")
+    check = internal_obstacles if snapshot.kind == "internal" else external_obstacles
+    return (*found, *check(survey, snapshot, power))
+
+
+def forceable(survey: Survey, snapshot: Snapshot, power: str) -> Iterator[str]:
+    """What *force* accepts."""
+    if "<domain" not in snapshot.xml.partition("<domainsnapshot")[2]:
+        yield "libvirt did not keep the domain's XML with it, so that the domain would stay as it is defined now"
+    if snapshot_xml.has_tpm(survey.domain.xml) and not (snapshot.memory and power != "shutoff"):
+        yield "the state of its TPM is not in the snapshot and stays as it is now: what the guest sealed may not open"
+    if survey.saved:
+        yield "it was put to disk with its memory (managed save), which would be lost"
+    if snapshot.kind == "internal" and snapshot.name.isdigit():
+        yield f"QEMU may take the name {snapshot.name} for the number of another snapshot, and go back to that"
+    nvram = snapshot.note.nvram
+    if nvram and nvram not in survey.files:
+        yield f"the copy of its UEFI variables, {nvram}, is gone; they would stay as they are now"
+
+
+def internal_obstacles(survey: Survey, snapshot: Snapshot, power: str) -> Iterator[str]:
+    for disk in snapshot.disks:
+        now = survey.disk(disk.target)
+        if disk.kind == "internal" and (not now or now.path != disk.base):
+            yield f"it is in {disk.base}, which {disk.target} does not write to now; delete later external ones first"
+
+
+def external_obstacles(survey: Survey, snapshot: Snapshot, power: str) -> Iterator[str]:
+    for disk in snapshot.external_disks:
+        base = disk.base or "?"
+        if base not in survey.files:
+            yield f"{base}, which it froze for {disk.target}, is gone"
+        elif base in survey.others:
+            yield f"{base}, which it froze for {disk.target}, is now a disk of {survey.others[base]}"
+        elif any(now.path == base for now in survey.domain.disks):
+            yield f"the domain writes to {base} again, which it froze for {disk.target}: that state is lost"
+        elif len(survey.chain(base)) >= survey.libvirt.depth:
+            yield f"{disk.target} would consist of more files than this libvirt starts ({survey.libvirt.depth})"
+    if snapshot.memory_file and power != "shutoff" and snapshot.memory_file not in survey.files:
+        yield f"its memory, {snapshot.memory_file}, is gone; revert with 'power: shutoff' and start the domain then"
+
+
+def warnings_of(survey: Survey, snapshot: Snapshot, wish: RevertWish) -> Iterator[str]:
+    name = survey.domain.name
+    if survey.domain.firmware.kind == "uefi" and snapshot.note.nvram is None:
+        yield f"{name}: the snapshot has no copy of the UEFI variables, which stay as they are now."
+    if snapshot.memory and power_of(survey, wish) == "shutoff":
+        yield f"{name}: the memory in the snapshot is not used: the disks are as after a power cut."
+
+
+def disks_of(survey: Survey) -> dict[str, str | None]:
+    return {disk.target: disk.path for disk in survey.domain.written_disks}
+
+
+def side(survey: Survey, power: str, xml: str, disks: Mapping[str, str | None]) -> dict[str, Any]:
+    """One side of the diff."""
+    return {
+        "power": power,
+        "disks": disks,
+        "snapshots": [snapshot.name for snapshot in survey.snapshots],
+        "domain": snapshot_xml.shown(xml),
+    }

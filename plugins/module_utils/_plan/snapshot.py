@@ -1,0 +1,136 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb snapshot: there or not there, and how many of a label are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import Creation, plan_creation
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import obstacles_to, plan_deletion
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What removes the snapshots beyond those kept: *pruned* by name, *spared* with why they could not go."""
+
+    actions: tuple[Action, ...]
+    survey: Survey
+    pruned: tuple[str, ...] = ()
+    spared: tuple[Mapping[str, str], ...] = ()
+
+
+def plan_present(survey: Survey, wish: Wish, keep: int | None, agent: Callable[[], str]) -> Plan:
+    """Take the snapshot unless one of that name is there; then remove the oldest of its label beyond *keep*."""
+    check_text(f"taking snapshot {wish.name!r} of {survey.domain.name}", wish)
+    there = survey.snapshot(wish.name)
+    creation = Creation(there, (), survey) if there else plan_creation(survey, wish, agent)
+    pruning = Pruning((), creation.survey)
+    if keep and wish.label:
+        pruning = plan_pruning(creation.survey, wish.label, keep)
+    result = facts(creation.snapshot, creation.fallback)
+    return Plan(
+        survey.domain.name,
+        (*creation.actions, *pruning.actions),
+        before=side(survey),
+        after=side(pruning.survey),
+        result={**result, "pruned": list(pruning.pruned), "spared": list(pruning.spared)},
+        warnings=differences(there, wish) if there else (),
+    )
+
+
+def plan_absent(survey: Survey, name: str) -> Plan:
+    """Delete the snapshot, where there is one; its children stay."""
+    snapshot = survey.snapshot(name)
+    if snapshot is None:
+        return Plan(survey.domain.name, before=side(survey), after=side(survey), result={"name": name})
+    deletion = plan_deletion(survey, snapshot)
+    return Plan(
+        survey.domain.name,
+        deletion.actions,
+        before=side(survey),
+        after=side(deletion.survey),
+        result=facts(snapshot),
+    )
+
+
+def plan_pruning(survey: Survey, label: str, keep: int) -> Pruning:
+    """Delete the oldest snapshots of *label* until *keep* are left.
+
+    Never the current one, nor one with a child that has not the label; what cannot be deleted is spared.
+    """
+    labelled = [snapshot for snapshot in survey.snapshots if snapshot.note.label == label]
+    pruning = Pruning((), survey)
+    for snapshot in labelled[: max(0, len(labelled) - keep)]:
+        pruning = pruned(pruning, snapshot.name, label)
+    return pruning
+
+
+def pruned(pruning: Pruning, name: str, label: str) -> Pruning:
+    survey, snapshot = pruning.survey, pruning.survey.snapshot(name)
+    if snapshot is None:
+        return pruning
+    why = reasons_to_spare(survey, snapshot, label)
+    if why:
+        return Pruning(
+            pruning.actions, survey, pruning.pruned, (*pruning.spared, {"name": name, "reason": "; ".join(why)})
+        )
+    deletion = plan_deletion(survey, snapshot)
+    return Pruning((*pruning.actions, *deletion.actions), deletion.survey, (*pruning.pruned, name), pruning.spared)
+
+
+def reasons_to_spare(survey: Survey, snapshot: Snapshot, label: str) -> tuple[str, ...]:
+    foreign = [child.name for child in survey.children(snapshot.name) if child.note.label != label]
+    if snapshot.current:
+        return ("it is the current one",)
+    if foreign:
+        return (f"{', '.join(foreign)} was taken after it and has not its label",)
+    return obstacles_to(survey, snapshot)
+
+
+def side(survey: Survey) -> dict[str, Any]:
+    """One side of the diff: the snapshots, and the file that each disk writes to."""
+    return {
+        "snapshots": [snapshot.name for snapshot in survey.snapshots],
+        "disks": {disk.target: disk.path for disk in survey.domain.written_disks},
+    }
+
+
+def facts(snapshot: Snapshot, fallback: str | None = None) -> dict[str, Any]:
+    """What a task returns of a snapshot."""
+    return {
+        "name": snapshot.name,
+        "kind": snapshot.kind,
+        "memory": snapshot.memory,
+        "consistency": snapshot.note.consistency,
+        "fallback": fallback,
+        "label": snapshot.note.label,
+        "description": snapshot.description,
+    }
+
+
+def differences(there: Snapshot, wish: Wish) -> tuple[str, ...]:
+    """What was asked for and is not so in the snapshot that is there already."""
+    found = [("mode", wish.mode, there.kind), ("memory", wish.memory, str(there.memory).lower())]
+    found += [("label", wish.label, there.note.label or "none")] if wish.label else []
+    return tuple(
+        f"{there.domain}: snapshot {there.name} is there already, with {option} {is_} and not {asked}: left as it is."
+        for option, asked, is_ in found
+        if asked not in ("auto", is_)
+    )
+
+
+def check_text(doing: str, wish: Wish) -> None:
+    """Refuse what XML cannot hold."""
+    texts = {"name": wish.name, "description": wish.description, "label": wish.label or ""}
+    bad = [option for option, text in texts.items() if any(c < " " and c not in "\n\t" or c == "\x7f" for c in text)]
+    bad += ["name"] if "\n" in wish.name else []
+    if bad:
+        raise Refused(doing, f"control characters in {', '.join(bad)}", "Use text only.")

@@ -1,0 +1,74 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading what a decision about a domain's snapshots needs: its own files always, everybody's where files may go."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains, snapshots, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Libvirt, Survey
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+
+
+class Surveyor:
+    """Surveys the domains of one task, before anything is done; what concerns them all is read once."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.hypervisor = bench.hypervisor
+        self.libvirt = Libvirt(*domains.snapshot_support(self.hypervisor))
+        self.files: dict[str, Volume] = {}
+        self.domains: list[Domain] = []
+
+    def survey(self, name: str, *, deleting: bool) -> Survey:
+        """The domain, its snapshots and its files; *deleting*: and who else needs those, where any is external."""
+        domain = self.with_paths(domains.read_live(self.hypervisor, name))
+        found = snapshots.read_all(self.hypervisor, name)
+        survey = Survey(
+            domain=domain,
+            snapshots=found,
+            libvirt=self.libvirt,
+            saved=domains.has_saved_memory(self.hypervisor, name),
+        )
+        pools = chains.covered(self.hypervisor, self.paths(survey))
+        if deleting and any(snapshot.kind == "external" for snapshot in found):
+            return self.with_everything(survey, pools)
+        files: dict[str, Volume] = {}
+        for path in self.paths(survey):
+            files.update(chains.chain_of(self.hypervisor, path))
+        return replace(survey, files=files, taken=self.taken(pools))
+
+    def with_everything(self, survey: Survey, pools: Sequence[volumes.Pool]) -> Survey:
+        """The survey with the files of all pools and what the other domains use."""
+        if not self.domains:
+            self.domains = [self.with_paths(domain) for domain in domains.read_all(self.hypervisor)]
+            self.files = chains.all_files(self.hypervisor)
+        for pool in pools:
+            self.files.update(chains.volumes_of(pool))
+        others = {
+            disk.path: domain.name
+            for domain in self.domains
+            for disk in domain.disks
+            if disk.path and domain.uuid != survey.domain.uuid
+        }
+        for path in (*others, *(disk.path for disk in survey.domain.disks)):
+            if path not in self.files:
+                self.files.update(chains.chain_of(self.hypervisor, path))
+        return replace(survey, files=dict(self.files), taken=self.taken(pools), others=others)
+
+    def with_paths(self, domain: Domain) -> Domain:
+        disks = tuple(replace(disk, path=chains.file_of(self.hypervisor, disk)) for disk in domain.disks)
+        return replace(domain, disks=disks)
+
+    def paths(self, survey: Survey) -> list[str]:
+        """The files that the domain and its snapshots name."""
+        found = [disk.path for disk in survey.domain.disks] + [survey.domain.firmware.nvram]
+        for snapshot in survey.snapshots:
+            found += [snapshot.memory_file, snapshot.note.nvram, *(disk.base for disk in snapshot.external_disks)]
+        return [path for path in dict.fromkeys(found) if path]
+
+    def taken(self, pools: Sequence[volumes.Pool]) -> frozenset[str]:
+        return frozenset(posixpath.join(pool.path, name) for pool in pools for name in pool.names())

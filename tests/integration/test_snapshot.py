@@ -1,0 +1,219 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taking and deleting snapshots, on a real libvirt."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+
+import pytest
+from support.tiny_guest import Disk
+
+
+def taken(lab, name, snapshot="one", **options):
+    """The item that taking a snapshot returns, compared with what check mode said and with a second run."""
+    return lab.run_and_compare("snapshot", {"domain": name, "name": snapshot, **options})["snapshots"][0]
+
+
+def names(lab, domain):
+    return sorted(snapshot.getName() for snapshot in lab.domain(domain).listAllSnapshots(0))
+
+
+def xml_of(lab, domain, snapshot="one"):
+    return ET.fromstring(lab.domain(domain).snapshotLookupByName(snapshot).getXMLDesc(1))
+
+
+@pytest.mark.parametrize(
+    ("disks", "state", "options", "kind", "memory", "consistency"),
+    [
+        (["qcow2"], "shutoff", {}, "internal", False, "offline"),
+        (["qcow2"], "running", {}, "internal", True, "crash"),
+        (["qcow2"], "paused", {}, "internal", True, "crash"),
+        (["qcow2"], "running", {"memory": "false"}, "external", False, "crash"),
+        (["qcow2"], "paused", {"memory": "false"}, "external", False, "crash"),
+        (["qcow2", "qcow2"], "shutoff", {"disks": ["vdb"]}, "external", False, "offline"),
+        (["qcow2", "raw"], "shutoff", {}, "external", False, "offline"),
+        (["raw"], "running", {}, "external", False, "crash"),
+        (["raw", "qcow2"], "running", {"memory": "true"}, "external", True, "crash"),
+        (["qcow2"], "paused", {"mode": "external", "memory": "true"}, "external", True, "crash"),
+        (["qcow2"], "shutoff", {"mode": "external"}, "external", False, "offline"),
+    ],
+)
+def test_the_kind_follows_from_disks_state_and_wish(lab, disks, state, options, kind, memory, consistency):
+    name = lab.machine("a", disks, state=state)
+    item = taken(lab, name, **options)
+    assert (item["kind"], item["memory"], item["consistency"]) == (kind, memory, consistency)
+    assert (item["fallback"] is not None) == (consistency == "crash")
+    root = xml_of(lab, name)
+    assert root.find("memory").get("snapshot") == (kind if memory else "no")
+    made = options.get("disks") or [f"vd{letter}" for letter, _ in zip("ab", disks)]
+    assert {disk.get("name") for disk in root.findall("disks/disk") if disk.get("snapshot") == kind} == set(made)
+    assert lab.state(name) == state
+
+
+def test_external_files_have_plain_names_and_are_private(lab):
+    name = lab.machine("a", ["qcow2", "raw"], state="running")
+    taken(lab, name, mode="external", memory="true")
+    files = [lab.file(f"{name}.{end}") for end in ("vda.one.qcow2", "vdb.one.qcow2", "one.memory")]
+    assert [lab.disk_path(name, "vda"), lab.disk_path(name, "vdb")] == files[:2]
+    assert [os.stat(path).st_mode & 0o027 for path in files] == [0, 0, 0]
+
+
+def test_a_disk_that_is_left_out_stays_as_it_is(lab):
+    name = lab.machine("a", ["qcow2", "qcow2"])
+    before = lab.disk_path(name, "vda")
+    taken(lab, name, disks=["vdb"])
+    assert lab.disk_path(name, "vda") == before and lab.disk_path(name, "vdb") == lab.file(f"{name}.vdb.one.qcow2")
+
+
+def test_a_read_only_disk_does_not_matter(lab):
+    iso = Disk("sda", lab.disk("seed.iso", "raw"), "raw", "scsi", readonly=True, device="cdrom")
+    name = lab.machine("a", [Disk("vda", lab.disk("a.qcow2")), iso])
+    assert taken(lab, name)["kind"] == "internal"
+
+
+def test_kinds_are_not_mixed(lab):
+    name = lab.machine("a")
+    taken(lab, name, "one", mode="external")
+    assert taken(lab, name, "two")["kind"] == "external"
+    refused = lab.run_and_compare("snapshot", {"domain": name, "name": "three", "mode": "internal"}, fails=True)
+    assert "its snapshots are external" in refused["msg"]
+
+
+def test_all_obstacles_are_said_at_once(lab):
+    name = lab.machine("a", ["raw", "qcow2"], state="running")
+    asked = {
+        "domain": name,
+        "name": "a/b",
+        "mode": "internal",
+        "memory": "false",
+        "quiesce": "required",
+        "disks": ["vda", "x"],
+    }
+    item = lab.run_and_compare("snapshot", asked, fails=True)["snapshots"][0]
+    said = " ".join(item["obstacles"])
+    for word in ("'a/b'", "disk x", "vda is raw", "or none", "always has the memory", "cannot be quiesced"):
+        assert word in said
+
+
+def test_an_unknown_domain_hides_no_other(lab):
+    name = lab.machine("web")
+    result = lab.run("snapshot", {"domains": [f"{name}x", name], "name": "one"})
+    assert [item["failed"] for item in result["snapshots"]] == [True, False]
+    assert result["failed"] and f"Near: {name}." in result["msg"]
+    assert names(lab, name) == ["one"]
+
+
+def test_description_and_label_come_back_as_they_were(lab):
+    name = lab.machine("a")
+    text = 'two\nlines & <tags> "quoted"\n\n[golden.libvirt label="not this one"]\n'
+    taken(lab, name, description=text, label='a "b" ]')
+    info = lab.run("snapshot_info", {"domain": name})["snapshots"][0]
+    assert (info["description"], info["label"]) == (text, 'a "b" ]')
+
+
+def test_a_quiesced_snapshot_is_application_consistent(lab):
+    name = lab.machine("a", guest=True, state="running")
+    item = taken(lab, name, mode="external", quiesce="required")
+    assert (item["consistency"], item["fallback"]) == ("application", None)
+    state = lab.guest(name).state()
+    assert (state["freezes"], state["thaws"], state["frozen"]) == (1, 1, False)
+
+
+def test_a_guest_that_refuses_to_freeze_is_thawed_and_taken_as_it_is_only_if_that_will_do(lab):
+    name = lab.machine("a", guest=True, state="running", options=["fsfreeze=refuse"])
+    before = lab.world()
+    refused = lab.run("snapshot", {"domain": name, "name": "one", "mode": "external", "quiesce": "required"})
+    assert refused["failed"] and refused["snapshots"][0]["left"] == [] and lab.world() == before
+    item = taken(lab, name, mode="external")
+    assert item["consistency"] == "crash" and "fsfreeze" in item["fallback"]
+    assert lab.run("snapshot_info", {"domain": name})["snapshots"][0]["consistency"] == "crash"
+    assert not lab.guest(name).state()["frozen"]
+
+
+def test_without_an_agent_the_fallback_is_told_beforehand(lab):
+    name = lab.machine("a", state="running", channel=False)
+    assert "agent" in taken(lab, name, mode="external")["fallback"]
+    asked = {"domain": name, "name": "two", "quiesce": "required"}
+    assert "quiesce:" in lab.run_and_compare("snapshot", asked, fails=True)["msg"]
+
+
+@pytest.mark.parametrize("kind", ["internal", "external"])
+@pytest.mark.parametrize("state", ["shutoff", "running"])
+def test_retention_removes_the_oldest_of_the_label_only(lab, kind, state):
+    name = lab.machine("a", state=state)
+    written = {}
+    for number in (1, 2, 3):
+        written[number] = bytes([64 + number]) * 512
+        if state == "shutoff":
+            lab.write(lab.disk_path(name), written[number], offset=number * 65536)
+        item = taken(lab, name, f"n{number}", mode=kind, label="n", keep=2)
+        taken(lab, name, f"other{number}", mode=kind, label="o") if number == 3 else None
+    assert item["pruned"] == ["n1"] and item["spared"] == []
+    assert names(lab, name) == ["n2", "n3", "other3"]
+    item = taken(lab, name, "n4", mode=kind, label="n", keep=1)
+    assert item["pruned"] == ["n2"] and [spared["name"] for spared in item["spared"]] == ["n3"]
+    if state == "shutoff":
+        for number, content in written.items():
+            assert lab.read(lab.disk_path(name), 512, offset=number * 65536) == content
+
+
+@pytest.mark.parametrize("state", ["shutoff", "running", "paused"])
+@pytest.mark.parametrize(("kind", "disks"), [("internal", ["qcow2"]), ("external", ["qcow2", "raw"])])
+@pytest.mark.parametrize("which", ["leaf", "middle"])
+def test_a_deleted_snapshot_leaves_the_bytes_and_the_others(lab, state, kind, disks, which):
+    name = lab.machine("a", disks)
+    for number, snapshot in enumerate(("one", "two", "three")):
+        lab.write(lab.disk_path(name), snapshot.encode(), offset=number * 65536)
+        taken(lab, name, snapshot, mode=kind, memory="auto")
+    if state != "shutoff":
+        lab.domain(name).createWithFlags(1 if state == "paused" else 0)
+    gone = "three" if which == "leaf" else "two"
+    lab.run_and_compare("snapshot", {"domain": name, "name": gone, "state": "absent"})
+    assert lab.state(name) == state
+    assert names(lab, name) == sorted({"one", "two", "three"} - {gone})
+    assert xml_of(lab, name, "one").find("parent") is None
+    rest = "two" if which == "leaf" else "three"
+    assert xml_of(lab, name, rest).findtext("parent/name") == "one"
+    if state != "shutoff":
+        lab.domain(name).destroy()
+    for number, snapshot in enumerate(("one", "two", "three")):
+        assert lab.read(lab.disk_path(name), len(snapshot), offset=number * 65536) == snapshot.encode()
+    if kind == "external":
+        assert not os.path.exists(lab.file(f"{name}.vda.{gone}.qcow2"))
+
+
+def test_deleting_takes_the_memory_file_with_it(lab):
+    name = lab.machine("a", state="running")
+    taken(lab, name, mode="external", memory="true")
+    assert os.path.exists(lab.file(f"{name}.one.memory"))
+    lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"})
+    assert sorted(os.listdir(lab.path / "pool")) == [f"{name}.vda.qcow2"]
+
+
+def test_what_a_clone_is_built_on_is_not_merged_into(lab):
+    name = lab.machine("a")
+    base = lab.disk_path(name)
+    taken(lab, name, mode="external")
+    volume = (
+        f"<volume><name>clone.qcow2</name><capacity>16777216</capacity><target><format type='qcow2'/></target>"
+        f"<backingStore><path>{base}</path><format type='qcow2'/></backingStore></volume>"
+    )
+    lab.conn.storagePoolLookupByName(lab.pool).createXML(volume, 0)
+    clone = lab.machine("clone", [Disk("vda", lab.file("clone.qcow2"))])
+    item = lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"}, fails=True)["snapshots"][
+        0
+    ]
+    assert item["obstacles"] == [f"{lab.file('clone.qcow2')} is built on it too ({clone})"]
+
+
+def test_uefi_variables_are_saved_with_the_snapshot(lab):
+    name = lab.machine("a", ["qcow2"], state="running", firmware="uefi")
+    lab.domain(name).destroy()
+    nvram, copy = lab.file(f"{name}_VARS.fd"), lab.file(f"{name}.one.nvram.fd")
+    assert taken(lab, name)["kind"] == "external"
+    with open(nvram, "rb") as original, open(copy, "rb") as saved:
+        assert original.read() == saved.read()
+    lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"})
+    assert not os.path.exists(copy)
