@@ -30,8 +30,8 @@ integration:  ## tests against a real libvirt daemon
 	tests/run.sh integration:system
 
 .PHONY: test-matrix
-test-matrix:  ## the same against libvirt 11 and 12 of newer Debian suites
-	tests/run.sh integration:trixie integration:forky
+test-matrix:  ## the same over ssh, and against libvirt 11 and 12 of newer Debian suites
+	tests/run.sh integration:ssh integration:trixie integration:forky
 
 .PHONY: demo
 demo:  ## the main job, start to end, on this machine

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 import libvirt
 import pytest
 from support.lab import Lab
+from support.ssh import far_away, remote
 from support.stack import stack
 
-SYSTEM = "system"
+SYSTEM, SSH = "system", "ssh"
 # Below it are the labs' pools: QEMU's user must be able to go there.
 DIRECTORY = os.environ.get("GOLDEN_TEST_DIR", "/var/tmp")
 
@@ -28,18 +29,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stack",
         default=SYSTEM,
-        help="the hypervisor to test: the one of this machine (system), a second daemon of the same software (host), "
-        "or libvirt and QEMU of a Debian suite (trixie, forky)",
+        help="the hypervisor to test: this machine's (system), the same with the modules behind an ssh connection (ssh), "
+        "a second daemon of the same software (host), or libvirt and QEMU of a Debian suite (trixie, forky)",
     )
 
 
 @pytest.fixture(scope="session")
 def uri(pytestconfig: pytest.Config) -> Iterator[str]:
-    """The connection that the tests use."""
+    """The connection that the tests use; the modules too, unless they are behind ssh."""
     libvirt.registerErrorHandler(lambda context, error: None, None)
     suite = pytestconfig.getoption("--stack")
-    with system() if suite == SYSTEM else stack(suite) as uri:
+    with system() if suite in (SYSTEM, SSH) else stack(suite) as uri:
         yield uri
+
+
+@pytest.fixture(scope="session")
+def ssh_uri(uri: str, pytestconfig: pytest.Config) -> Iterator[str]:
+    """The same hypervisor through ssh."""
+    if pytestconfig.getoption("--stack") not in (SYSTEM, SSH):
+        pytest.skip("ssh leads to this machine's own hypervisor only")
+    with remote() as through:
+        yield through
 
 
 @contextlib.contextmanager
@@ -72,5 +82,7 @@ def lab(uri: str, request: pytest.FixtureRequest):
     path = pathlib.Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=DIRECTORY))
     path.chmod(0o711)
     made = Lab(uri, prefix, path)
+    if request.config.getoption("--stack") == SSH:
+        made.uri, made.where = request.getfixturevalue("ssh_uri"), far_away(path)
     yield made
     made.close()

@@ -11,10 +11,8 @@ import subprocess
 import sys
 import time
 
-import libvirt
-import pytest
 from support.lab import Lab
-from support.ssh import far_away, remote
+from support.ssh import far_away
 from support.stack import stack
 
 HOLD = "import sys; from support.stack import stack\nwith stack() as uri: print(uri, flush=True); sys.stdin.read()"
@@ -64,15 +62,8 @@ def processes(word: str) -> list[str]:
     return found
 
 
-@pytest.mark.skipif("config.getoption('--stack') != 'system'", reason="ssh leads to this machine's own libvirt")
-def test_a_far_away_client_has_only_the_connection(lab):
+def test_a_far_away_client_has_only_the_connection(lab, ssh_uri):
     name = lab.machine("a")
-    with remote() as uri:
-        shown = subprocess.run(
-            [*far_away(lab.path), "sh", "-c", f"ls {lab.path}; exec virsh -c '{uri}' domstate {name}"],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert shown.stdout.strip() == "shut off", shown
-        libvirt.open(uri).close()
+    command = f"ls {lab.path}; exec virsh -c '{ssh_uri}' domstate {name}"
+    shown = subprocess.run([*far_away(lab.path), "sh", "-c", command], check=False, capture_output=True, text=True)
+    assert shown.stdout.strip() == "shut off", shown
