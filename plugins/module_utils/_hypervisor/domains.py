@@ -187,6 +187,26 @@ def shut_down(hypervisor: Hypervisor, name: str, timeout: float) -> None:
         time.sleep(0.25)
 
 
+def pause(hypervisor: Hypervisor, name: str, *, paused: bool) -> None:
+    """Stop the processors of a domain that is on, or let them go on."""
+    with asking(f"{'pausing' if paused else 'resuming'} domain {name}"):
+        handle = handle_of(hypervisor, name)
+        handle.suspend() if paused else handle.resume()
+
+
+def restore(hypervisor: Hypervisor, name: str, file: str, xml: str, *, paused: bool) -> None:
+    """Start a domain from the memory in *file*, as the domain *xml*."""
+    with asking(f"restoring the memory of domain {name} from {file}"):
+        flags = libvirt.VIR_DOMAIN_SAVE_PAUSED if paused else libvirt.VIR_DOMAIN_SAVE_RUNNING
+        hypervisor.conn.restoreFlags(file, xml, flags)
+
+
+def discard_saved_memory(hypervisor: Hypervisor, name: str) -> None:
+    """Forget the memory that a domain was put to disk with (managed save)."""
+    with asking(f"discarding the saved memory of domain {name}"):
+        handle_of(hypervisor, name).managedSaveRemove(0)
+
+
 def rename(hypervisor: Hypervisor, name: str, to: str) -> None:
     """Rename a domain that is off; its UUID stays."""
     with asking(f"renaming domain {name} to {to}"):

@@ -35,13 +35,13 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapsho
 
 @dataclass(frozen=True)
 class RevertSnapshot(Action):
-    """libvirt's own revert; *power* is the state that the domain ends in."""
+    """libvirt's own revert; *power* is the state that the domain ends in, *memory* whether one is in the snapshot."""
 
     words: ClassVar[str] = "revert to snapshot"
     domain: str
     name: str
     power: str
-    memory: bool
+    memory: bool = field(repr=False)
     force: bool = field(default=False, repr=False)
 
 
@@ -164,7 +164,7 @@ def natively(survey: Survey, snapshot: Snapshot, wish: RevertWish) -> Way:
     name, power = survey.domain.name, power_of(survey, wish)
     nvram = restored_nvram(survey, snapshot)
     stop = (StopDomain(name),) if nvram and not survey.domain.off else ()
-    revert = RevertSnapshot(name, snapshot.name, power, snapshot.memory and power != "shutoff", wish.force)
+    revert = RevertSnapshot(name, snapshot.name, power, snapshot.memory, wish.force)
     then = {disk.target: disk.base for disk in snapshot.disks if disk.kind == "internal"}
     return Way((*stop, *forgotten(survey), *nvram, revert), snapshot_xml.definition_then(snapshot), then)
 

@@ -1,0 +1,159 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb revert: back to a snapshot, or to a version of a clone's image (see reset)."""
+
+from __future__ import annotations
+
+import posixpath
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Callable
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, snapshots, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import (
+    DiscardMemory,
+    RedefineSnapshot,
+    RestoreMemory,
+    RestoreNvram,
+    RevertSnapshot,
+    RevertWish,
+    plan_revert,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
+from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import quiesce_problem
+from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
+from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
+
+
+def plan(bench: Bench, params: Params) -> Sequence[Planned]:
+    """One plan per domain."""
+    return guarded(
+        params["domains"], to_version(bench, params) if params["to"] == "version" else to_snapshot(bench, params)
+    )
+
+
+def to_snapshot(bench: Bench, params: Params) -> Callable[[str], Plan]:
+    surveyor = Surveyor(bench)
+    wish = RevertWish(params["snapshot"], params["power"], params["safety_snapshot"], params["force"])
+
+    def one(name: str) -> Plan:
+        survey = surveyor.survey(name, deleting=True)
+        return plan_revert(survey, wish, lambda: quiesce_problem(bench, name))
+
+    return one
+
+
+def to_version(bench: Bench, params: Params) -> Callable[[str], Plan]:
+    from ansible_collections.golden.libvirt.plugins.module_utils._run import reset  # noqa: PLC0415
+
+    return lambda name: reset.plan_reset(bench, params, name)
+
+
+@perform.register
+def revert_snapshot(action: RevertSnapshot, bench: Bench) -> Undo:
+    hypervisor = bench.hypervisor
+    ran = not domains.read(hypervisor, action.domain).off
+    wait_for_a_free_name(bench, action.domain)
+    try:
+        snapshots.revert(hypervisor, action.domain, action.name, to=flag_of(action), force=action.force)
+    except GoldenError as err:
+        # libvirt stops the domain before it finds out that it cannot revert.
+        if ran and domains.read(hypervisor, action.domain).off:
+            with suppress(GoldenError):
+                domains.start(hypervisor, action.domain)
+            err.left += (f"{action.domain} was stopped and is {domains.read(hypervisor, action.domain).state} again",)
+        raise
+    reach(bench, action.domain, action.power)
+    return None
+
+
+def flag_of(action: RevertSnapshot) -> str | None:
+    """The state that libvirt is to end in. Without memory that is off, and the domain is started afterwards."""
+    if not action.memory:
+        return None
+    return "running" if action.power == "running" else "paused"
+
+
+def reach(bench: Bench, domain: str, power: str) -> None:
+    """Bring the domain from where libvirt's revert left it to where it shall be."""
+    hypervisor = bench.hypervisor
+    state = domains.read(hypervisor, domain).state
+    if state == power:
+        return
+    if power == "shutoff":
+        domains.stop(hypervisor, domain)
+    elif state == "shutoff":
+        domains.start(hypervisor, domain, paused=power == "paused")
+    else:
+        domains.pause(hypervisor, domain, paused=power == "paused")
+
+
+def wait_for_a_free_name(bench: Bench, domain: str) -> None:
+    """libvirt names the new overlay <base>.<second>: two reverts in one second fail, with the domain stopped."""
+    paths = [disk.path or "" for disk in domains.read(bench.hypervisor, domain).disks]
+    while any(path.endswith(f".{int(time.time())}") for path in paths):
+        time.sleep(0.1)
+
+
+@perform.register
+def restore_nvram(action: RestoreNvram, bench: Bench) -> Undo:
+    directory, name = posixpath.split(action.path)
+    pool = volumes.pool_at(bench.hypervisor, directory)
+    pool.refresh()
+    before = pool.download(name) if pool.find(name) else None
+    content = contents_at(bench, action.source) if action.source else None
+    replace_file(pool, name, content)
+    return lambda: replace_file(pool, name, before)
+
+
+def contents_at(bench: Bench, path: str) -> bytes:
+    directory, name = posixpath.split(path)
+    pool = volumes.pool_at(bench.hypervisor, directory)
+    pool.refresh()
+    return pool.download(name)
+
+
+def replace_file(pool: volumes.Pool, name: str, content: bytes | None) -> None:
+    """Give a file of a few megabytes new content; None removes it."""
+    there = pool.find(name)
+    if there and (content is None or there.size != len(content)):
+        pool.delete(name)
+        there = None
+    if content is None:
+        return
+    if not there:
+        pool.create(volume_xml.new_volume(name, len(content), "raw"), name)
+    pool.upload(name, content)
+
+
+@perform.register
+def redefine_snapshot(action: RedefineSnapshot, bench: Bench) -> Undo:
+    hypervisor = bench.hypervisor
+    before = {snapshot.name: snapshot for snapshot in snapshots.read_all(hypervisor, action.domain)}
+    snapshots.redefine(hypervisor, action.domain, action.xml, current=True)
+
+    def undo() -> None:
+        for snapshot in before.values():
+            if snapshot.current or snapshot.name == action.name:
+                snapshots.redefine(hypervisor, action.domain, snapshot.xml, current=snapshot.current)
+
+    return undo
+
+
+@perform.register
+def restore_memory(action: RestoreMemory, bench: Bench) -> Undo:
+    domains.restore(bench.hypervisor, action.domain, action.file, action.xml, paused=action.paused)
+    return lambda: domains.stop(bench.hypervisor, action.domain)
+
+
+@perform.register
+def discard_memory(action: DiscardMemory, bench: Bench) -> Undo:
+    domains.discard_saved_memory(bench.hypervisor, action.domain)
+    return None
+
+
+REVERT = Verb("reverts", plan)

@@ -1,0 +1,238 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Going back to snapshots, on a real libvirt. What every kind of machine does is in test_snapshot_matrix.py."""
+
+from __future__ import annotations
+
+import os
+import xml.etree.ElementTree as ET
+
+import libvirt
+import pytest
+from support.tiny_guest import Disk
+
+
+def take(lab, name, snapshot, **options):
+    result = lab.run("snapshot", {"domain": name, "name": snapshot, **options})
+    assert not result.get("failed"), result["msg"]
+
+
+def go_back(lab, name, snapshot, **options):
+    """The item that a revert returns, compared with what check mode said."""
+    return lab.run_and_compare("revert", {"domain": name, "snapshot": snapshot, **options}, again=None)["reverts"][0]
+
+
+def tree(lab, name):
+    """{snapshot: parent}, and which one is current."""
+    info = lab.run("snapshot_info", {"domain": name})["snapshots"]
+    return {one["name"]: one["parent"] for one in info}, [one["name"] for one in info if one["current"]]
+
+
+@pytest.mark.parametrize(("kind", "disks"), [("internal", ["qcow2"]), ("external", ["qcow2", "raw"])])
+def test_from_the_middle_of_the_tree_new_snapshots_have_the_right_parents(lab, kind, disks):
+    name = lab.machine("a", disks)
+    for number in (1, 2, 3):
+        lab.write(lab.disk_path(name), b"state%d" % number)
+        take(lab, name, f"s{number}", mode=kind)
+    lab.write(lab.disk_path(name), b"state4")
+    for to, parents in (("s2", {"a": "s2"}), ("s1", {"a": "s2", "b": "s1"}), ("s3", {"a": "s2", "b": "s1", "c": "s3"})):
+        go_back(lab, name, to)
+        assert lab.read(lab.disk_path(name), 6) == b"state" + to[1:].encode()
+        new = max(parents)
+        lab.write(lab.disk_path(name), b"after" + new.encode())
+        take(lab, name, new)
+        assert tree(lab, name) == ({"s1": None, "s2": "s1", "s3": "s2", **parents}, [new])
+    for to, content in (("a", b"aftera"), ("b", b"afterb"), ("c", b"afterc"), ("s1", b"state1"), ("s3", b"state3")):
+        go_back(lab, name, to)
+        assert lab.read(lab.disk_path(name), 6) == content
+
+
+def test_memory_and_disks_go_on_together(lab):
+    name = lab.machine("a", ["qcow2", "raw"], guest=True, state="running")
+    guest = lab.guest(name)
+    guest.write("vda", 4096, "before")
+    guest.write("vdb", 4096, "before")
+    guest.remember("the past")
+    take(lab, name, "one", memory="true")
+    guest.write("vda", 4096, "after!")
+    guest.remember("the present")
+    for _twice in range(2):
+        item = go_back(lab, name, "one")
+        assert (item["memory"], item["power"], lab.state(name)) == (True, "running", "running")
+        guest = lab.guest(name)
+        guest.wait()
+        assert guest.state()["remembered"] == "the past"
+        assert (guest.read("vda", 4096, 6), guest.read("vdb", 4096, 6)) == ("before", "before")
+        guest.write("vda", 4096, "again!")
+        assert lab.disk_path(name) in lab.domain(name).XMLDesc(0)
+
+
+def test_only_the_abandoned_overlay_goes_and_its_size_is_told(lab):
+    name = lab.machine("a")
+    take(lab, name, "one", mode="external")
+    take(lab, name, "two")
+    top, middle = lab.disk_path(name), lab.file(f"{name}.vda.one.qcow2")
+    lab.write(top, b"x" * 1048576)
+    item = go_back(lab, name, "one")
+    assert [(lost["disk"], lost["file"], lost["bytes"] > 1048576) for lost in item["discarded"]] == [("vda", top, True)]
+    assert not os.path.exists(top) and os.path.exists(middle)
+    assert lab.disk_path(name) == lab.file(f"{name}.vda.one.2.qcow2")
+    assert go_back(lab, name, "two")["left"] == []
+    assert sorted(os.listdir(lab.path / "pool")) == sorted(
+        [f"{name}.vda.qcow2", f"{name}.vda.one.qcow2", f"{name}.vda.two.qcow2"]
+    )
+
+
+def test_a_snapshot_on_a_branch_that_was_left_is_deleted_with_its_file(lab):
+    name = lab.machine("a")
+    lab.write(lab.disk_path(name), b"one")
+    take(lab, name, "one", mode="external")
+    lab.write(lab.disk_path(name), b"two")
+    take(lab, name, "two")
+    go_back(lab, name, "one")
+    refused = lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"}, fails=True)
+    assert "is built on it too (two)" in refused["msg"]
+    lab.run_and_compare("snapshot", {"domain": name, "name": "two", "state": "absent"})
+    lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"})
+    assert os.listdir(lab.path / "pool") == [f"{name}.vda.qcow2"]
+    assert lab.disk_path(name) == lab.file(f"{name}.vda.qcow2") and lab.read(lab.disk_path(name), 3) == b"one"
+
+
+def test_the_definition_goes_back_too_and_the_diff_shows_it_without_secrets(lab):
+    graphics = "<graphics type='vnc' autoport='yes' passwd='secret'/>"
+    name = lab.machine("a", extra_devices=graphics)
+    take(lab, name, "one", mode="external")
+    xml = lab.domain(name).XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
+    lab.conn.defineXML(xml.replace(">98304<", ">65536<"))
+    result = lab.run_and_compare("revert", {"domain": name, "snapshot": "one"}, again=None)
+    assert ">98304<" in lab.domain(name).XMLDesc(0)
+    assert ">65536<" in result["diff"][0]["before"] and ">98304<" in result["diff"][0]["after"]
+    assert "secret" not in str(result)
+    assert "passwd='secret'" in lab.domain(name).XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
+
+
+@pytest.mark.parametrize("kind", ["internal", "external"])
+def test_a_safety_snapshot_leads_back(lab, kind):
+    name = lab.machine("a")
+    take(lab, name, "one", mode=kind)
+    lab.write(lab.disk_path(name), b"later")
+    item = go_back(lab, name, "one", safety_snapshot="safe")
+    assert lab.read(lab.disk_path(name), 5) == bytes(5)
+    assert item["actions"][-1 if kind == "internal" else 0]["action"] != "create snapshot"
+    go_back(lab, name, "safe")
+    assert lab.read(lab.disk_path(name), 5) == b"later"
+    assert tree(lab, name)[0] == {"one": None, "safe": "one"}
+    refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "one", "safety_snapshot": "safe"}, fails=True)
+    assert "already" in refused["msg"]
+
+
+def test_uefi_variables_go_back(lab):
+    name = lab.machine("a", state="running", firmware="uefi")
+    lab.domain(name).destroy()
+    nvram = lab.file(f"{name}_VARS.fd")
+    take(lab, name, "one")
+    with open(nvram, "rb") as file:
+        before = file.read()
+    with open(nvram, "r+b") as file:
+        file.seek(1000)
+        file.write(b"changed")
+    go_back(lab, name, "one", power="running")
+    lab.domain(name).destroy()
+    go_back(lab, name, "one")
+    with open(nvram, "rb") as file:
+        assert file.read() == before
+
+
+def test_a_disk_that_is_not_in_the_snapshot_stays_as_it_is(lab):
+    name = lab.machine("a", ["qcow2", "qcow2"])
+    take(lab, name, "one", disks=["vda"])
+    take(lab, name, "two", disks=["vdb"])
+    for target in ("vda", "vdb"):
+        lab.write(lab.disk_path(name, target), b"later")
+    go_back(lab, name, "one")
+    assert lab.read(lab.disk_path(name, "vda"), 5) == bytes(5)
+    assert lab.read(lab.disk_path(name, "vdb"), 5) == b"later"
+
+
+def test_a_missing_snapshot_fails_and_names_those_that_are_near(lab):
+    name = lab.machine("a")
+    take(lab, name, "before-configure")
+    refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "before-configur"}, fails=True)
+    assert "Near: before-configure." in refused["msg"]
+
+
+def test_a_frozen_file_that_somebody_uses_again_is_refused(lab):
+    name = lab.machine("a")
+    base = lab.disk_path(name)
+    take(lab, name, "one", mode="external")
+    other = lab.machine("b", [Disk("vda", base)])
+    refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "one"}, fails=True)
+    assert f"{base}, which it froze for vda, is now a disk of {other}" in refused["msg"]
+
+
+def test_a_name_of_digits_is_not_trusted(lab):
+    name = lab.machine("a")
+    for snapshot in ("2", "x"):
+        lab.domain(name).snapshotCreateXML(f"<domainsnapshot><name>{snapshot}</name></domainsnapshot>")
+    refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "2"}, fails=True)
+    assert "for the number of another snapshot" in refused["msg"]
+
+
+def test_a_machine_put_to_disk_loses_its_memory_only_if_told(lab):
+    name = lab.machine("a", state="running")
+    take(lab, name, "one", mode="external")
+    lab.domain(name).managedSave()
+    refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "one"}, fails=True)
+    assert "managed save" in refused["msg"]
+    go_back(lab, name, "one", force=True, power="running")
+    assert lab.state(name) == "running" and not lab.domain(name).hasManagedSaveImage()
+
+
+def test_when_the_memory_cannot_be_restored_everything_is_as_before(lab):
+    name = lab.machine("a", ["qcow2", "raw"], state="running")
+    take(lab, name, "one", memory="true")
+    take(lab, name, "two")
+    lab.domain(name).destroy()
+    with open(lab.file(f"{name}.one.memory"), "r+b") as file:
+        file.truncate(100000)
+    lab.write(lab.disk_path(name), b"present")
+    before = {key: value for key, value in lab.world().items() if not key.startswith("state ")}
+    failed = lab.run("revert", {"domain": name, "snapshot": "one", "power": "running"})
+    assert failed["failed"] and failed["reverts"][0]["left"] == []
+    after = {key: value for key, value in lab.world().items() if not key.startswith("state ")}
+    assert {key for key in before | after if before.get(key) != after.get(key)} == set()
+    assert lab.state(name) == "shutoff" and lab.read(lab.disk_path(name), 7) == b"present"
+
+
+def test_snapshots_of_virsh_are_listed_and_reverted_to(lab):
+    name = lab.machine("a")
+    lab.write(lab.disk_path(name), b"before")
+    lab.domain(name).snapshotCreateXML(
+        "<domainsnapshot><name>virsh's own</name></domainsnapshot>", libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+    )
+    lab.write(lab.disk_path(name), b"after!")
+    info = lab.run("snapshot_info", {"domain": name})["snapshots"]
+    assert [(one["name"], one["kind"], one["consistency"], one["revertable"]) for one in info] == [
+        ("virsh's own", "external", "offline", True)
+    ]
+    go_back(lab, name, "virsh's own")
+    assert lab.read(lab.disk_path(name), 6) == b"before"
+
+
+def test_several_domains_go_back_in_one_task(lab):
+    names = [lab.machine(letter) for letter in "ab"]
+    result = lab.run("snapshot", {"domains": names, "name": "one"})
+    assert [item["failed"] for item in result["snapshots"]] == [False, False]
+    for name in names:
+        lab.write(lab.disk_path(name), b"later")
+    result = lab.run_and_compare("revert", {"domains": names, "snapshot": "one"}, again=None)
+    assert [item["item"] for item in result["reverts"]] == names
+    assert [lab.read(lab.disk_path(name), 5) for name in names] == [bytes(5)] * 2
+
+
+def test_the_metadata_of_other_tools_is_kept(lab):
+    name = lab.machine("a")
+    lab.domain(name).setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, "<x/>", "k", "urn:other", 0)
+    take(lab, name, "one", mode="external")
+    go_back(lab, name, "one")
+    assert "urn:other" in ET.tostring(ET.fromstring(lab.domain(name).XMLDesc(0)).find("metadata"), encoding="unicode")
