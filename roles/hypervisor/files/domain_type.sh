@@ -48,6 +48,6 @@ trial() {
 } >"$work/boot"
 
 trial tcg "$tenths" || no "$emulator does not run a guest at all: $(tail -n 1 "$work/said")"
-limit=$((took * 2 + 10))
-trial kvm "$limit" || no "a guest that took $took tenths of a second emulated did not run under KVM in $limit: $(tail -n 1 "$work/said")"
+emulated=$took limit=$((took * 2 + 10))
+trial kvm "$limit" || no "a guest that took $emulated tenths of a second emulated did not run under KVM in $limit: $(tail -n 1 "$work/said")"
 echo kvm
