@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Record
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
 
 
 @dataclass(frozen=True)

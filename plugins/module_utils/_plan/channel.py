@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Union
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Overtaken, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import State
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 
 
 @dataclass(frozen=True)

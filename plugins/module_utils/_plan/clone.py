@@ -19,9 +19,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Origin,
     Record,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan, actions
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest, Guest
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine, clone_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import interface_count
 

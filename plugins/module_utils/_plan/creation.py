@@ -17,7 +17,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     SnapshotNote,
     Volume,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, kinds
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import kinds
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 

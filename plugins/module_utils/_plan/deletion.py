@@ -14,8 +14,8 @@ from typing import ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot, SnapshotDisk, Volume
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import DeleteVolume, StartDomain, StopDomain
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
 from ansible_collections.golden.libvirt.plugins.module_utils._seed import nocloud
 
 NAME = "{name}"

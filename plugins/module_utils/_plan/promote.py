@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import State, Version, VersionDisk, VersionNvram
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import RenameDomain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.channel import AssignChannel, refuse_revoked
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import (
     Asked,
     Shelf,

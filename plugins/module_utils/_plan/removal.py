@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Origin, Record
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan, actions
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import MarkClone, facts
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 
 
 def plan_removal(

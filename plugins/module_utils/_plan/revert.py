@@ -15,7 +15,6 @@ from typing import Any, Callable, ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot, Volume
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import (
     DefineDomain,
     DeleteVolume,
@@ -28,6 +27,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation impo
     plan_creation,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import domain as domain_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml

@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Seal, Sealed, Volume
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import MarkDomain
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 
 Disks = Mapping[str, "Volume | None"]
 

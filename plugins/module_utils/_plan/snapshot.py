@@ -10,10 +10,10 @@ from typing import Any, Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import Creation, plan_creation
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import obstacles_to, plan_deletion
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 
 

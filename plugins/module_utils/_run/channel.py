@@ -10,7 +10,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils import _names as na
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan, channel
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import channel
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 

@@ -11,9 +11,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Alre
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, guest, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan, clone
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import clone
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest, guest_for
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register, taken_by
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.removal import plan_removal
 from ansible_collections.golden.libvirt.plugins.module_utils._run import source
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform

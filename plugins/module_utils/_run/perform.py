@@ -14,7 +14,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Gold
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Action, Plan, actions
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
 

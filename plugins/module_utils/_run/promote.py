@@ -15,8 +15,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._image import holde
 from ansible_collections.golden.libvirt.plugins.module_utils._image.claims import Claims
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Lineage, Version, Volume
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import promote as steps
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import Asked, Shelf, Source
 from ansible_collections.golden.libvirt.plugins.module_utils._run import (
     channel,  # noqa: F401 (it performs the assignment of channels)

@@ -12,7 +12,7 @@ from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, snapshots, volumes
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import (
     DiscardMemory,
     RedefineSnapshot,

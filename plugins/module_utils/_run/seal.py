@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Sealed
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.seal import plan_seal
 from ansible_collections.golden.libvirt.plugins.module_utils._run import disks
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench

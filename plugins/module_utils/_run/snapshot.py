@@ -9,7 +9,6 @@ from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, snapshots, volumes
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import (
     CreateOverlay,
     CreateSnapshot,
@@ -18,6 +17,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation impo
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import DeleteSnapshot, ForgetSnapshot
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.snapshot import plan_absent, plan_present
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor

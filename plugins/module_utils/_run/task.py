@@ -16,7 +16,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._argspec import CON
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Overtaken
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, silence
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import require_libraries
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, carry_out
 
 Params = Mapping[str, Any]

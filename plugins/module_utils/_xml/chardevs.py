@@ -8,7 +8,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import Element
 
 CHARDEVS = ("serial", "parallel", "console", "channel", "redirdev", "smartcard", "rng/backend[@model='egd']")
 # Where libvirt puts the sockets of channels that were given no path.

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Identity, Record
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import attribute, hardware, parse, text_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import hardware
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import point_disk
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import give_identity
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.metadata import with_record
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import attribute, parse, text_of
 
 
 @dataclass(frozen=True)

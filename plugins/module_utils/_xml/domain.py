@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, Firmware
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element, attribute, etree, parse, text_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import Element, attribute, etree, parse, text_of
 
 SOURCE_PATHS = ("file", "dev", "dir")
 

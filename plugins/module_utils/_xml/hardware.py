@@ -8,7 +8,8 @@ import math
 import string
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import (
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import SEED_ALIAS
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
     Element,
     attribute,
     etree,
@@ -16,7 +17,6 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import (
     remove,
     set_text,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import SEED_ALIAS
 
 # How disks are called in the guest's bus order, per bus.
 PREFIXES = {"virtio": "vd", "scsi": "sd", "sata": "sd", "usb": "sd", "ide": "hd"}

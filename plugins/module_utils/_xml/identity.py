@@ -8,10 +8,10 @@ import hashlib
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Identity
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import (
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import chardevs
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
     Element,
     attribute,
-    chardevs,
     etree,
     need,
     parse,

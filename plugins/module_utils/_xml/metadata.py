@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Holder, Made, Origin, Record, Seal
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element, etree, need, text_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import Element, etree, need, text_of
 
 NAMESPACE = "https://golden-libvirt.github.io/ns/domain/1"
 KEY = "golden"

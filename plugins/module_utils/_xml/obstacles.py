@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element, attribute, chardevs, parse
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import chardevs
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import Element, attribute, parse
 
 QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 MAC = re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b", re.IGNORECASE)

@@ -17,8 +17,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     SnapshotDisk,
     SnapshotNote,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import Element, attribute, etree, parse, text_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import domain as domain_xml
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import Element, attribute, etree, parse, text_of
 
 # libvirt keeps nothing of ours in a snapshot but its description, so the last line of that is ours:
 # [golden.libvirt label="nightly" consistency="offline"], values as JSON strings.

@@ -7,17 +7,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Identity, Record
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import (
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import identity
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import disk_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.metadata import with_record
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
     Element,
     attribute,
     etree,
-    identity,
     parse,
     remove,
     text_of,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import disk_of
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.metadata import with_record
 
 NAME = "golden-template"
 # It stands where the SMBIOS tables have a UUID: a clone's replaces it.

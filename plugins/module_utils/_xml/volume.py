@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import etree, parse, text_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import etree, parse, text_of
 
 FROZEN = "0444"
 PRIVATE = "0640"

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import hardware, parse
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import hardware
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
 from lxml import etree
 
 

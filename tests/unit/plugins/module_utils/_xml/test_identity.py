@@ -10,7 +10,8 @@ import pathlib
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Identity
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import chardevs, identity, obstacles, parse, text_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import chardevs, identity, obstacles
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse, text_of
 from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._xml.identities import identities, shared
 from hypothesis import given
 from hypothesis import strategies as st

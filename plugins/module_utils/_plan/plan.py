@@ -1,0 +1,50 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Deciding. Pure: (what is, what is asked) to a plan; one file per verb. A plan is data that _run carries out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Action:
+    """One step of a plan: *words* says what is done, the fields to what.
+
+    A field made with ``repr=False`` (XML, contents, secrets) is not shown to users. Where an action *settles* what
+    was done (before it begins, or after it is done), a later failure does not undo that.
+    """
+
+    words: ClassVar[str]
+    settles: ClassVar[str] = ""
+
+    def describe(self) -> dict[str, Any]:
+        """The action as module results, check mode and logs show it."""
+        shown = {item.name: getattr(self, item.name) for item in fields(self) if item.repr}
+        return {"action": self.words, **{name: value for name, value in shown.items() if value is not None}}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done for one *item* (a name the user gave), in order.
+
+    *before* and *after* are the two sides of the diff. *result* is what the item returns, in check mode and for real;
+    real values that only the doing can know (a digest, a time) are added by what carries the plan out.
+    """
+
+    item: str
+    actions: tuple[Action, ...] = ()
+    before: Mapping[str, Any] = field(default_factory=dict)
+    after: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Waiting for a guest changes nothing; every other action does."""
+        return any(action.words not in UNCHANGING for action in self.actions)
+
+
+UNCHANGING = frozenset({"wait for guest"})
