@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--stack",
         default=SYSTEM,
-        help="the hypervisor to test: this machine's (system), the same with the modules behind an ssh connection (ssh), "
+        help="the hypervisor to test: this machine's (system), the same with the modules behind ssh (ssh), "
         "a second daemon of the same software (host), or libvirt and QEMU of a Debian suite (trixie, forky)",
     )
 
