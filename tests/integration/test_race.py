@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import pathlib
 import typing as t
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from ansible_collections.golden.libvirt.plugins.module_utils._image.documents import document
-from ansible_collections.golden.libvirt.plugins.module_utils._image.manifest import content_from
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Version
+from support import versions
 from support.lab import Lab
 from support.stack import stack
 
@@ -23,9 +20,7 @@ WRITERS = 8
 def labs(lab: Lab) -> Iterator[list[Lab]]:
     """Two hypervisors with a pool of the same name over the same directory, which has versions 1 to 8 of image web."""
     for number in range(1, WRITERS + 1):
-        version = Version("web", str(number), "2026-01-01T00:00:00Z", "root@test", "<domain/>")
-        content = document("manifest", content_from(version))
-        pathlib.Path(lab.file(f"golden.web.{number}.manifest.json")).write_bytes(content)
+        versions.add(lab, "web", str(number))
     with stack() as uri:
         second = Lab(uri, lab.prefix, lab.path)
         yield [lab, second]

@@ -11,6 +11,7 @@ All of it (domains, pools, files) goes when the test ends, failed or not.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -202,8 +203,12 @@ class Lab:
 
     def pools(self) -> list[libvirt.virStoragePool]:
         """The active pools over the lab's directories, those that a module set up on the side too."""
-        active = libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE
-        return [pool for pool in self.conn.listAllStoragePools(active) if f">{self.path}" in pool.XMLDesc(0)]
+        found = []
+        for pool in self.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE):
+            with contextlib.suppress(libvirt.libvirtError):  # another test's, gone meanwhile
+                if f">{self.path}" in pool.XMLDesc(0):
+                    found.append(pool)
+        return found
 
     def close(self) -> None:
         for domain in self.domains():
