@@ -313,6 +313,18 @@ def test_removal_takes_what_was_made_and_nothing_else(lab):
     assert lab.run_and_compare("clone", asked(lab, "a", state="absent"))["changed"] is False
 
 
+def test_the_clones_snapshots_go_with_it(lab):
+    versions.add(lab, "web", "1", disks=["qcow2", "raw"], nvram=bytes(540672))
+    before = lab.world()
+    name = lab.run("clone", asked(lab, "a"))["clones"][0]["name"]
+    for snapshot in ("one", "two"):
+        taken = lab.run("snapshot", {"domain": name, "name": snapshot, "mode": "external"})
+        assert not taken.get("failed"), taken
+    assert len(volumes(lab)) > 8
+    lab.run_and_compare("clone", asked(lab, "a", state="absent"))
+    assert_same(before, lab.world(), "more or less than was made was removed")
+
+
 def test_a_disk_that_was_attached_later_stays(lab):
     versions.add(lab, "web", "1")
     name = lab.run("clone", asked(lab, "a"))["clones"][0]["name"]

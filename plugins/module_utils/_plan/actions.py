@@ -97,6 +97,17 @@ class MarkDomain(Action):
 
 
 @dataclass(frozen=True)
+class MarkClone(Action):
+    """Write down whether a clone is *complete*. What came before stays, even if what comes after fails."""
+
+    words: ClassVar[str] = "mark clone"
+    settles: ClassVar[str] = "after"
+    domain: str
+    complete: bool
+    record: Record = field(repr=False)
+
+
+@dataclass(frozen=True)
 class RenameDomain(Action):
     """A domain that is off gets another name."""
 

@@ -87,17 +87,6 @@ class DefineClone(Action):
     holder: Holder = field(repr=False)
 
 
-@dataclass(frozen=True)
-class MarkClone(Action):
-    """Write down whether a clone is *complete*. What came before stays, even if what comes after fails."""
-
-    words: ClassVar[str] = "mark clone"
-    settles: ClassVar[str] = "after"
-    domain: str
-    complete: bool
-    record: Record = field(repr=False)
-
-
 def plan_clone(
     wanted: Wanted, name: str, there: Domain | None, register: Register, *, volumes: Collection[str], busy: bool
 ) -> Plan:
@@ -170,7 +159,7 @@ def made(wanted: Wanted, name: str, register: Register, volumes: Collection[str]
         actions=(
             DefineClone(name, xml, wanted.holder),
             *storage(wanted, name, identity, parts),
-            MarkClone(name, True, Record(origin)),
+            actions.MarkClone(name, True, Record(origin)),
             *going(wanted, name, True, origin),
         ),
         after={**facts(name, identity.uuid, identity.macs, origin), "state": "running" if wanted.start else "shutoff"},

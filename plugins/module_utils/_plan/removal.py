@@ -10,7 +10,8 @@ from dataclasses import replace
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Origin, Record
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import MarkClone, facts
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import facts
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 
 
@@ -19,11 +20,10 @@ def plan_removal(
     there: Domain | None,
     image: str | None,
     volumes: Mapping[str, Collection[str]],
-    obstacles: Collection[str] = (),
+    leavings: Leavings,
 ) -> Plan:
-    """Remove the clone *name*, of *image* where one is named. *volumes* are the names in each pool that it has some in.
-
-    *obstacles* are what else depends on its volumes.
+    """Remove the clone *name*, of *image* where one is named. *volumes* are the names in each pool that it has some in,
+    *leavings* what its snapshots have put beside them.
     """
     if there is None:
         return Plan(item=name, result={"name": name})
@@ -34,21 +34,25 @@ def plan_removal(
         )
     if image and origin.image != image:
         raise Refused(doing, f"it is a clone of {origin.image or 'domain ' + origin.domain}, not of {image}")
-    if obstacles:
-        raise Refused(doing, "something depends on its volumes", "Remove that first.", obstacles=tuple(obstacles))
+    if leavings.obstacles:
+        raise Refused(doing, "something depends on its volumes", "Remove that first.", obstacles=leavings.obstacles)
     return Plan(
         item=name,
-        actions=tuple(steps(there, origin, volumes)),
+        actions=tuple(steps(there, origin, volumes, leavings)),
         before={**facts(name, there.uuid, there.macs, origin), "state": there.state},
         result=facts(name, there.uuid, there.macs, origin),
     )
 
 
-def steps(there: Domain, origin: Origin, volumes: Mapping[str, Collection[str]]) -> Iterator[Action]:
-    """The domain goes last: as long as anything is left, it says what."""
+def steps(
+    there: Domain, origin: Origin, volumes: Mapping[str, Collection[str]], leavings: Leavings
+) -> Iterator[Action]:
+    """The domain goes last, its snapshots with it: as long as anything is left, it says what."""
     if not there.off:
         yield actions.StopDomain(there.name)
-    yield MarkClone(there.name, False, Record(replace(origin, complete=False)))
+    yield actions.MarkClone(there.name, False, Record(replace(origin, complete=False)))
+    for file in leavings.files:
+        yield actions.DeleteVolume(file.pool, file.name)
     for volume in origin.made:
         if volume.volume in volumes[volume.pool]:
             yield actions.DeleteVolume(volume.pool, volume.volume)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, Overtaken, Refused
@@ -14,12 +15,13 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import Domai
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import clone
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest, guest_for
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register, taken_by
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings, leavings_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.removal import plan_removal
 from ansible_collections.golden.libvirt.plugins.module_utils._run import source
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
+from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine
 
 
@@ -28,7 +30,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     asked = list(dict.fromkeys(params["names"]))
     there = {domain.name: domain for domain in domains.read_all(bench.hypervisor)}
     if params["state"] == "absent":
-        return guarded(asked, lambda name: removal(bench, name, params["image"], there))
+        return removals(bench, asked, params["image"], there)
     wanted = wanted_by(bench, params, asked)
     register = register_for(bench, asked, there)
     taken = bench.pool(wanted.pool).names()
@@ -86,28 +88,26 @@ def busy(domain: Domain | None) -> bool:
     return bool(origin and not origin.complete and origin.holder and holder.alive(origin.holder))
 
 
-def removal(bench: Bench, name: str, image: str | None, there: Mapping[str, Domain]) -> Plan:
-    """The plan to remove one clone."""
-    domain = there.get(name)
-    origin = domain.record.origin if domain else None
-    pools = {volume.pool for volume in origin.made} if origin else set()
-    known = {pool: bench.pool(pool).names() for pool in pools}
-    return plan_removal(name, domain, image, known, dependants(bench, domain, there) if domain and origin else [])
+def removals(bench: Bench, asked: Sequence[str], image: str | None, there: Mapping[str, Domain]) -> Sequence[Planned]:
+    """The plans to remove clones."""
+    surveyor = Surveyor(bench)
+    users = [(disk.path, domain.name) for domain in there.values() for disk in domain.disks if disk.path]
 
+    def one(name: str) -> Plan:
+        domain = there.get(name)
+        origin = domain.record.origin if domain else None
+        if origin is None:
+            return plan_removal(name, domain, image, {}, Leavings())
+        if busy(domain):
+            raise Refused(f"removing clone {name}", "another run is making it right now", "Wait for it to end.")
+        pools = {volume.pool: bench.pool(volume.pool) for volume in origin.made}
+        survey = surveyor.survey(name, deleting=True)
+        others = {path: user for path, user in users if user != name}
+        made = [pools[volume.pool].path_of(volume.volume) for volume in origin.made]
+        known = {pool.name: pool.names() for pool in pools.values()}
+        return plan_removal(name, domain, image, known, leavings_of(replace(survey, others=others), made))
 
-def dependants(bench: Bench, domain: Domain, there: Mapping[str, Domain]) -> list[str]:
-    """What besides the clone itself needs its volumes, or has been put on top of them, in words."""
-    origin = domain.record.origin
-    made = {bench.pool(volume.pool).path_of(volume.volume) for volume in origin.made} if origin else set()
-    found = [
-        f"domain {other.name} uses {disk.path}"
-        for other in there.values()
-        for disk in other.disks
-        if other.name != domain.name and disk.path in made
-    ]
-    if busy(domain):
-        found.append("another run is making it right now")
-    return found
+    return guarded(asked, one)
 
 
 @perform.register
@@ -121,12 +121,6 @@ def define_clone(action: clone.DefineClone, bench: Bench) -> Undo:
     if origin is None or origin.holder != action.holder:
         raise Overtaken(doing, "another run defines the same domain", "Wait for it to end and run this again.")
     return lambda: domains.undefine(hypervisor, action.domain)
-
-
-@perform.register
-def mark_clone(action: clone.MarkClone, bench: Bench) -> Undo:
-    domains.set_metadata(bench.hypervisor, action.domain, metadata_xml.element_of(action.record))
-    return None
 
 
 @perform.register

@@ -178,6 +178,12 @@ def mark_domain(action: actions.MarkDomain, bench: Bench) -> Undo:
 
 
 @perform.register
+def mark_clone(action: actions.MarkClone, bench: Bench) -> Undo:
+    domains.set_metadata(bench.hypervisor, action.domain, metadata_xml.element_of(action.record))
+    return None
+
+
+@perform.register
 def rename_domain(action: actions.RenameDomain, bench: Bench) -> Undo:
     domains.rename(bench.hypervisor, action.domain, action.to)
     return lambda: domains.rename(bench.hypervisor, action.to, action.domain)

@@ -11,7 +11,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Gold
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Identity, Record
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import hardware
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import point_disk
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import give_identity
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import firmware_variables, give_identity
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.metadata import with_record
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import attribute, parse, text_of
 
@@ -49,5 +49,20 @@ def clone_xml(
         hardware.set_vcpus(root, machine.vcpus)
     if machine.title:
         hardware.set_title(root, machine.title)
+    with_record(root, record)
+    return text_of(root)
+
+
+def reset_xml(xml: str, record: Record, *, disks: Mapping[str, str], nvram: str | None, generation: str) -> str:
+    """The XML of a clone that gets other *disks* and UEFI variables; to its guest, time has gone another way."""
+    root = parse(xml)
+    for disk in root.findall("devices/disk"):
+        target = attribute(disk, "target", "dev")
+        if target in disks:
+            point_disk(disk, disks[target], "qcow2")
+    if nvram:
+        firmware_variables(root, nvram)
+    for element in root.findall("genid"):
+        element.text = generation
     with_record(root, record)
     return text_of(root)

@@ -1,0 +1,173 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A clone back, or forward, to a version of its image: new disks, the same machine."""
+
+from __future__ import annotations
+
+import itertools
+import posixpath
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Made, Origin, Record, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Part, Source
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import ForgetSnapshot
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import DiscardMemory
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import reset_xml
+
+CUSTOMISED = "what its guest was told through its agent is lost: run golden.libvirt.clone again to tell it again"
+
+
+@dataclass(frozen=True)
+class Reset:
+    """What is asked for: *source* is the version to go to; *power* is keep, running, shutoff or paused.
+
+    *channel* is the one that was named, if any. *generation* is a new VM generation id.
+    """
+
+    source: Source
+    power: str
+    force: bool
+    generation: str = field(repr=False)
+    channel: str | None = None
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A clone and where its volumes are: *pool* and its *directory*, the names *taken* there, the made ones by path.
+
+    *leavings* is what its snapshots have put beside them.
+    """
+
+    domain: Domain
+    origin: Origin
+    pool: str
+    directory: str
+    taken: Collection[str]
+    volumes: Mapping[str, Volume]
+    leavings: Leavings = Leavings()
+
+
+def plan_reset(reset: Reset, clone: Clone) -> Plan:
+    """New overlays (or copies) of the version's disks first, the old ones deleted last: a failure changes nothing."""
+    domain, origin = clone.domain, clone.origin
+    found = tuple(obstacles(reset, clone))
+    if found:
+        doing = f"reverting {domain.name} to {reset.source.words}"
+        raise Refused(doing, "it cannot be done", "Mend this, or use 'force' where that is said.", obstacles=found)
+    parts = dict(new_parts(reset.source, clone))
+    paths = {part: posixpath.join(clone.directory, volume) for part, volume in parts.items()}
+    new = tuple(Made(clone.pool, volume) for volume in parts.values())
+    disks = {part.name: paths[part.name] for part in reset.source.disks}
+    kept, old = sorted_out(clone, disks)
+    origin = replace(
+        origin, version=reset.source.version, channel=reset.channel or origin.channel, customised=False, made=new + kept
+    )
+    between = replace(origin, made=new + kept + old)
+    xml = reset_xml(domain.xml, Record(between), disks=disks, nvram=paths.get("nvram"), generation=reset.generation)
+    power = power_after(reset, domain)
+    return Plan(
+        item=domain.name,
+        actions=(
+            actions.MarkDomain(domain.name, replace(domain.record, origin=replace(clone.origin, made=between.made))),
+            *new_volumes(reset.source, clone, parts),
+            *([] if domain.off else [actions.StopDomain(domain.name)]),
+            actions.DefineDomain(domain.name, xml),
+            *([DiscardMemory(domain.name)] if clone.leavings.saved else []),
+            *([] if power == "shutoff" else [actions.StartDomain(domain.name, paused=power == "paused")]),
+            actions.MarkClone(domain.name, True, Record(between)),
+            *(ForgetSnapshot(domain.name, snapshot) for snapshot in clone.leavings.snapshots),
+            *(actions.DeleteVolume(file.pool, file.name) for file in clone.leavings.files),
+            *(actions.DeleteVolume(made.pool, made.volume) for made in old if made.volume in clone.taken),
+            actions.MarkDomain(domain.name, Record(origin)),
+        ),
+        before=side(clone.origin.version, {disk: path_of(domain, disk) for disk in disks}, domain.state),
+        after=side(origin.version, disks, power),
+        result={
+            "image": origin.image,
+            "version": origin.version,
+            "previous_version": clone.origin.version,
+            "power": power,
+            "discarded": [discarded(clone, disk) for disk in disks],
+        },
+        warnings=(*reset.source.warnings, *([f"{domain.name}: {CUSTOMISED}"] if clone.origin.customised else [])),
+    )
+
+
+def obstacles(reset: Reset, clone: Clone) -> Iterator[str]:
+    """Why it cannot go to that version, or not without losing what nobody said may be lost."""
+    if not clone.origin.complete:
+        yield "the clone is only half made: run golden.libvirt.clone again"
+    if reset.source.refusal and not reset.force:
+        yield f"{reset.source.refusal.reason} ('force' does it nevertheless)"
+    yield from clone.leavings.obstacles
+    if clone.leavings.snapshots and not reset.force:
+        yield f"its snapshots ({', '.join(clone.leavings.snapshots)}) would be lost ('force' does it nevertheless)"
+    if clone.leavings.saved and not reset.force:
+        yield "it was put to disk with its memory (managed save), which would be lost ('force' does it nevertheless)"
+    there = {disk.target for disk in clone.domain.disks}
+    missing = [part.name for part in reset.source.disks if part.name not in there]
+    if missing:
+        yield f"the version has disks that the clone has not: {', '.join(missing)}"
+    if reset.source.nvram and clone.domain.firmware.kind != "uefi":
+        yield "the version boots with UEFI, the clone does not"
+
+
+def new_parts(source: Source, clone: Clone) -> Iterator[tuple[str, str]]:
+    """A volume name for each part of the version, the first that is free."""
+    taken = {*clone.taken, *(made.volume for made in clone.origin.made)}
+    endings = [(part.name, "qcow2") for part in source.disks] + ([("nvram", "fd")] if source.nvram else [])
+    for part, ending in endings:
+        numbered = (names.clone_volume(clone.domain.name, part, ending, number) for number in itertools.count(1))
+        yield part, next(name for name in numbered if name not in taken)
+
+
+def sorted_out(clone: Clone, disks: Collection[str]) -> tuple[tuple[Made, ...], tuple[Made, ...]]:
+    """Of what was made for the clone, what its other disks use (the seed), and what goes."""
+    used = {disk.path for disk in clone.domain.disks if disk.target not in disks}
+    kept = {volume.name for path, volume in clone.volumes.items() if path in used}
+    made = clone.origin.made
+    return tuple(one for one in made if one.volume in kept), tuple(one for one in made if one.volume not in kept)
+
+
+def new_volumes(source: Source, clone: Clone, parts: Mapping[str, str]) -> Iterator[Action]:
+    for part in source.disks:
+        if clone.origin.linked:
+            yield actions.CreateVolume(clone.pool, parts[part.name], part.capacity, "qcow2", part.path, part.format)
+        else:
+            yield copy_of(part, clone, parts)
+    if source.nvram:
+        yield copy_of(source.nvram, clone, parts, source.nvram.format)
+
+
+def copy_of(part: Part, clone: Clone, parts: Mapping[str, str], form: str = "qcow2") -> Action:
+    return actions.CopyVolume(part.path, clone.pool, parts[part.name], part.capacity, form)
+
+
+def power_after(reset: Reset, domain: Domain) -> str:
+    """The state that the clone ends in."""
+    if reset.power != "keep":
+        return reset.power
+    return "shutoff" if domain.off else "paused" if domain.state == "paused" else "running"
+
+
+def path_of(domain: Domain, target: str) -> str | None:
+    return next((disk.path for disk in domain.disks if disk.target == target), None)
+
+
+def discarded(clone: Clone, target: str) -> dict[str, Any]:
+    """What is lost of a disk: the file, and how many bytes the clone had written into it."""
+    path = path_of(clone.domain, target) or ""
+    volume = clone.volumes.get(path)
+    return {"disk": target, "file": path, "bytes": volume.allocation if volume else None}
+
+
+def side(version: str, disks: Mapping[str, str | None], state: str) -> dict[str, Any]:
+    """One side of the diff."""
+    return {"version": version, "disks": dict(disks), "state": state}

@@ -1,0 +1,321 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is done for a clone, whatever is there of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._model import (
+    Disk,
+    Domain,
+    Holder,
+    Made,
+    Origin,
+    Record,
+    Snapshot,
+    SnapshotDisk,
+    Taken,
+    Volume,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions, clone, guest, removal
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings, leavings_of
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import parse
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
+
+HOLDER = Holder("host", "boot", 1, "2", 3)
+TEMPLATE = """<domain type='qemu'><name>golden-template</name><memory>1</memory><vcpu>1</vcpu>
+<os><type>hvm</type></os><devices>
+<disk type='file'><driver name='qemu' type='raw' cache='none'/><target dev='vda' bus='virtio'/></disk>
+<disk type='file'><driver name='qemu' type='qcow2'/><target dev='vdb' bus='virtio'/></disk>
+<interface type='user'/></devices></domain>"""
+SOURCE = clone.Source(
+    words="web 4",
+    template=TEMPLATE,
+    disks=(
+        clone.Part("vda", "/p/golden.web.4.vda.raw", "raw", 10),
+        clone.Part("vdb", "/p/golden.web.4.vdb.qcow2", "qcow2", 20),
+    ),
+    image="web",
+    version="4",
+)
+WANTED = clone.Wanted(
+    source=SOURCE,
+    channel="stable",
+    pool="golden",
+    directory="/p",
+    linked=True,
+    machine=Machine(),
+    guest=None,
+    start=False,
+    wait_for="none",
+    wait_timeout=60,
+    created="2026-01-01T00:00:00Z",
+    holder=HOLDER,
+)
+MADE = (Made("golden", "web-01.vda.qcow2"), Made("golden", "web-01.vdb.qcow2"))
+ORIGIN = Origin("web", "4", "stable", True, "2026-01-01T00:00:00Z", made=MADE)
+
+
+def there(origin: Origin | None = ORIGIN, state: str = "shutoff") -> Domain:
+    return Domain("web-01", "u-1", state, "<domain/>", record=Record(origin))
+
+
+def planned(wanted=WANTED, domain=None, volumes=(), busy=False):
+    return clone.plan_clone(wanted, "web-01", domain, Register("h", Taken()), volumes=volumes, busy=busy)
+
+
+def words(plan) -> list[str]:
+    return [" ".join(str(value) for value in list(action.describe().values())[:3]) for action in plan.actions]
+
+
+def test_a_new_clone_is_defined_first_and_marked_last():
+    plan = planned()
+    assert words(plan) == [
+        "define domain web-01",
+        "create volume golden web-01.vda.qcow2",
+        "create volume golden web-01.vdb.qcow2",
+        "mark clone web-01 True",
+    ]
+    assert [(action.backing, action.backing_format) for action in plan.actions[1:3]] == [
+        ("/p/golden.web.4.vda.raw", "raw"),
+        ("/p/golden.web.4.vdb.qcow2", "qcow2"),
+    ]
+    defined = domain_of(plan.actions[0].xml, "shutoff")
+    assert [(disk.path, disk.format) for disk in defined.disks] == [
+        ("/p/web-01.vda.qcow2", "qcow2"),
+        ("/p/web-01.vdb.qcow2", "qcow2"),
+    ]
+    assert parse(plan.actions[0].xml).find("devices/disk/driver").get("cache") == "none"
+    assert defined.record.origin == replace(ORIGIN, complete=False, holder=HOLDER)
+    assert plan.actions[-1].record.origin == ORIGIN
+    assert (defined.uuid, list(defined.macs)) == (plan.result["uuid"], plan.result["macs"])
+
+
+def test_a_full_clone_copies():
+    plan = planned(replace(WANTED, linked=False))
+    assert [type(action) for action in plan.actions[1:3]] == [actions.CopyVolume] * 2
+    assert plan.result["linked"] is False
+
+
+def test_uefi_variables_and_seed_are_volumes_of_the_clones_own():
+    nvram = clone.Part("nvram", "/p/golden.web.4.nvram.fd", "raw", 5)
+    wanted = replace(WANTED, source=replace(SOURCE, nvram=nvram), guest=guest.Guest("cloud-init"))
+    plan = planned(wanted)
+    assert words(plan)[3:5] == ["copy volume /p/golden.web.4.nvram.fd golden", "write volume golden web-01.seed.iso"]
+    assert b'"local-hostname": "web-01"' in plan.actions[4].content
+    assert "content" not in plan.actions[4].describe()
+    root = parse(plan.actions[0].xml)
+    assert root.findtext("os/nvram") == "/p/web-01.nvram.fd"
+    assert root.xpath("string(//disk[alias]/source/@file)") == "/p/web-01.seed.iso"
+    assert [volume["name"] for volume in plan.result["volumes"]][2:] == ["web-01.nvram.fd", "web-01.seed.iso"]
+
+
+def test_starting_waiting_and_telling_the_guest_come_last():
+    wanted = replace(WANTED, start=True, wait_for="address", guest=guest.Guest("agent", ssh_keys=("k",)))
+    assert words(planned(wanted))[4:] == [
+        "start domain web-01 False",
+        "wait for guest web-01 address",
+        "customise guest web-01 web-01",
+        "mark domain web-01",
+    ]
+    assert planned(wanted).actions[-1].record.origin.customised
+
+
+@pytest.mark.parametrize(
+    ("domain", "busy", "said"),
+    [
+        (there(None), False, "which is not a clone"),
+        (there(replace(ORIGIN, image="db")), False, "which is a clone of db"),
+        (there(replace(ORIGIN, image="", domain="x")), False, "which is a clone of domain x"),
+        (there(replace(ORIGIN, complete=False, holder=HOLDER)), True, "another run is making it (process 1 on host)"),
+        (there(replace(ORIGIN, complete=False), "running"), False, "only half made, and running"),
+    ],
+)
+def test_what_is_there_and_not_this_clone_is_left_alone(domain, busy, said):
+    with pytest.raises(Refused) as refused:
+        planned(domain=domain, busy=busy)
+    assert said in str(refused.value)
+
+
+def test_volumes_that_no_clone_claims_are_left_alone():
+    with pytest.raises(Refused, match=r"web-01\.vdb\.qcow2"):
+        planned(volumes={"web-01.vdb.qcow2", "web-01.vdc.qcow2"})
+
+
+def test_nothing_new_is_struck_from_what_must_not_be():
+    wanted = replace(WANTED, source=replace(SOURCE, refusal=Refused("cloning from web 4", "version 4 is revoked")))
+    with pytest.raises(Refused, match="revoked"):
+        planned(wanted)
+    assert planned(wanted, there()).actions == ()
+
+
+def test_a_whole_clone_stays_as_it_is():
+    plan = planned(domain=there())
+    assert (plan.actions, plan.before == plan.after, plan.result["outdated"]) == ((), True, False)
+
+
+def test_a_clone_of_another_version_is_outdated():
+    assert planned(domain=there(replace(ORIGIN, version="3"))).result["outdated"] is True
+
+
+@pytest.mark.parametrize(
+    ("state", "customised", "expected"),
+    [
+        ("shutoff", True, ["start domain web-01 False", "wait for guest web-01 agent"]),
+        ("running", True, ["wait for guest web-01 agent"]),
+        ("running", False, ["wait for guest web-01 agent", "customise guest web-01 web-01", "mark domain web-01"]),
+    ],
+)
+def test_a_whole_clone_is_brought_to_where_it_shall_be(state, customised, expected):
+    wanted = replace(WANTED, start=True, wait_for="agent", guest=guest.Guest("agent"))
+    plan = planned(wanted, there(replace(ORIGIN, customised=customised), state))
+    assert words(plan) == expected
+    assert plan.changed is (len(expected) != 1)
+
+
+def test_a_half_made_clone_is_made_anew():
+    plan = planned(domain=there(replace(ORIGIN, complete=False)), volumes={"web-01.vda.qcow2", "other"})
+    assert words(plan)[:3] == ["delete volume golden web-01.vda.qcow2", "remove domain web-01", "define domain web-01"]
+
+
+def test_removal_takes_what_is_there_of_what_was_made():
+    volumes = {"golden": {"web-01.vdb.qcow2", "golden.web.4.vda.raw"}}
+    leavings = Leavings((Volume("golden", "web-01.vda.s1", "/p/web-01.vda.s1", "qcow2", 1, 1, 1),), ("s1",))
+    assert words(removal.plan_removal("web-01", there(state="running"), "web", volumes, leavings)) == [
+        "stop domain web-01",
+        "mark clone web-01 False",
+        "delete volume golden web-01.vda.s1",
+        "delete volume golden web-01.vdb.qcow2",
+        "remove domain web-01",
+    ]
+    assert removal.plan_removal("web-01", None, None, {}, Leavings()).changed is False
+
+
+@pytest.mark.parametrize(
+    ("domain", "leavings", "said"),
+    [
+        (there(None), Leavings(), "is not a clone"),
+        (there(replace(ORIGIN, image="db")), Leavings(), "a clone of db, not of web"),
+        (there(), Leavings(obstacles=("domain x uses /p/web-01.vda.qcow2",)), "domain x uses"),
+    ],
+)
+def test_removal_refuses(domain, leavings, said):
+    with pytest.raises(Refused) as refused:
+        removal.plan_removal("web-01", domain, "web", {"golden": ()}, leavings)
+    assert said in str(refused.value)
+
+
+# ---- what snapshots leave
+
+
+def volume(path: str, backing: str | None = None) -> Volume:
+    return Volume("golden", path.rpartition("/")[2], path, "qcow2", 1, 1, 1, backing=backing)
+
+
+def survey_of(*files: Volume, **options) -> Survey:
+    disks = (Disk("vda", path="/p/web-01.vda.s2"), Disk("vdb", path="/data/own"))
+    frozen = (SnapshotDisk("vda", "external", "/p/web-01.vda.s1"),)
+    later = (SnapshotDisk("vda", "external", "/p/web-01.vda.s2"),)
+    snapshots = (
+        Snapshot("web-01", "s1", "external", True, "running", 1, memory_file="/p/web-01.s1.memory", disks=frozen),
+        Snapshot("web-01", "s2", "external", False, "shutoff", 2, disks=later),
+    )
+    there = (
+        volume("/p/golden.web.4.vda"),
+        volume("/p/web-01.vda.qcow2", "/p/golden.web.4.vda"),
+        volume("/p/web-01.vda.s1", "/p/web-01.vda.qcow2"),
+        volume("/p/web-01.vda.s2", "/p/web-01.vda.s1"),
+        volume("/p/web-01.s1.memory"),
+        volume("/data/own"),
+        *files,
+    )
+    domain = Domain("web-01", "u-1", "shutoff", "<domain/>", disks)
+    return Survey(domain, snapshots, {file.path: file for file in there}, **options)
+
+
+def test_the_files_of_a_clones_snapshots_go_with_it():
+    found = leavings_of(survey_of(), ["/p/web-01.vda.qcow2"])
+    assert [file.name for file in found.files] == ["web-01.vda.s1", "web-01.vda.s2", "web-01.s1.memory"]
+    assert (found.snapshots, found.obstacles) == (("s1", "s2"), ())
+
+
+@pytest.mark.parametrize(
+    ("survey", "said"),
+    [
+        (survey_of(volume("/x", "/p/web-01.vda.s1")), "/x is built on /p/web-01.vda.s1"),
+        (survey_of(volume("/x", "/p/web-01.vda.qcow2")), "/x is built on /p/web-01.vda.qcow2"),
+        (survey_of(others={"/p/web-01.vda.s2": "thief"}), "domain thief uses /p/web-01.vda.s2"),
+    ],
+)
+def test_what_others_need_of_them_is_told(survey, said):
+    assert leavings_of(survey, ["/p/web-01.vda.qcow2"]).obstacles == (said,)
+
+
+def test_the_newest_bytes_of_a_disk_that_was_attached_later_are_kept():
+    survey = survey_of(volume("/data/own.s3", "/data/own"))
+    snapshot = replace(survey.snapshots[0], disks=(SnapshotDisk("vdb", "external", "/data/own.s3"),))
+    found = leavings_of(replace(survey, snapshots=(snapshot,)), ["/p/web-01.vda.qcow2"])
+    assert "/data/own.s3 is a snapshot's, of a disk that was not made for web-01" in found.obstacles[0]
+    assert "own.s3" not in [file.name for file in found.files]
+
+
+# ---- what guests are told
+
+ASKED = {"hostname": None, "fqdn": None, "ssh_keys": [], "user_data": None, "network_config": None, "via": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "first_boot", "via"),
+    [
+        (None, "cloud-init", "cloud-init"),
+        (None, "systemd", None),
+        (None, "", None),
+        ({}, "cloud-init", "cloud-init"),
+        ({}, "systemd", "agent"),
+        ({"via": "cloud-init"}, "", "cloud-init"),
+        ({"via": "agent"}, "cloud-init", "agent"),
+    ],
+)
+def test_the_way_to_the_guest(asked, first_boot, via):
+    found = guest.guest_for(None if asked is None else {**ASKED, **asked}, first_boot, ["a"], start=True)
+    assert (found.via if found else None) == via
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "obstacles"),
+    [
+        ({"via": "agent", "user_data": "#cloud-config", "network_config": {}}, False, 3),
+        ({"via": "cloud-init", "user_data": "hello"}, False, 1),
+        ({"via": "cloud-init", "hostname": "same"}, False, 1),
+        ({"via": "cloud-init", "fqdn": "same.example.org"}, False, 1),
+    ],
+)
+def test_what_cannot_be_told_is_refused_all_at_once(asked, start, obstacles):
+    with pytest.raises(Refused) as refused:
+        guest.guest_for({**ASKED, **asked}, "", ["a", "b"], start=start)
+    assert len(refused.value.obstacles) == obstacles
+
+
+@pytest.mark.parametrize(
+    ("hostname", "fqdn", "clone_name", "expected"),
+    [
+        ("{name}", None, "web-01", "web-01"),
+        ("{name}", None, "web_01+x", "web-01-x"),
+        ("h-{name}", None, "web-01", "h-web-01"),
+        ("{name}", "{name}.example.org", "web-01", "web-01.example.org"),
+    ],
+)
+def test_host_names(hostname, fqdn, clone_name, expected):
+    assert guest.Guest("agent", hostname, fqdn).name_for(clone_name) == expected
+
+
+@pytest.mark.parametrize("hostname", ["a b", "-a", "x" * 64, "{name}_x", ""])
+def test_what_cannot_be_a_host_name_is_refused(hostname):
+    with pytest.raises(Refused, match="cannot be a host name"):
+        guest.Guest("agent", hostname).name_for("web-01")
