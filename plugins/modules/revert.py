@@ -17,6 +17,8 @@ description:
     then, and the overlay that is no longer needed is removed last. Until then, a failure leaves the domain as it was,
     except that one that ran is started anew.
   - All that stands in the way is found before anything is changed, and said at once.
+  - A clone that goes to a version gets new disks on that version, and keeps its name, UUID, MAC addresses, hardware,
+    seed and the disks that were attached to it later. Its guest boots as it did the first time.
 notes:
   - The UEFI variables are put back where M(golden.libvirt.snapshot) saved them; other tools' snapshots do not have
     them.
@@ -72,6 +74,7 @@ options:
         with it.
       - So do UEFI variables whose copy is gone, and a definition that is not in the snapshot.
       - Memory that the domain was put to disk with (managed save) is discarded.
+      - With O(to=version), the clone's snapshots are removed, and a revoked version is gone to.
       - A snapshot in qcow2 whose name is of digits only may be another one to QEMU, which takes that for a number.
     type: bool
     default: false
@@ -146,6 +149,18 @@ reverts:
       description: Whether the guest goes on from the memory in the snapshot.
       returned: O(to=snapshot)
       type: bool
+    image:
+      description: The image that the clone was struck from.
+      returned: O(to=version)
+      type: str
+    version:
+      description: The version that the clone is at now.
+      returned: O(to=version)
+      type: str
+    previous_version:
+      description: The version that it was at before.
+      returned: O(to=version)
+      type: str
     power:
       description: The state that the domain ends in.
       type: str
@@ -153,13 +168,11 @@ reverts:
       description:
         - The disks whose later data goes, each with its RV(ignore:disk), RV(ignore:file) and the RV(ignore:bytes)
           that the file took, null where it holds other data too.
-      returned: O(to=snapshot)
       type: list
       elements: dict
       sample: [{"disk": "vda", "file": "/var/lib/libvirt/images/web.vda.one.qcow2", "bytes": 1048576}]
     left:
-      description: Files that the domain no longer uses and that no snapshot made. They are left for you to look at.
-      returned: O(to=snapshot)
+      description: Files that the domain no longer uses and that this collection did not make. Look at them.
       type: list
       elements: str
     changed:

@@ -95,6 +95,7 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
             "previous_version": clone.origin.version,
             "power": power,
             "discarded": [discarded(clone, disk) for disk in disks],
+            "left": list(left(clone, disks)),
         },
         warnings=(*reset.source.warnings, *([f"{domain.name}: {CUSTOMISED}"] if clone.origin.customised else [])),
     )
@@ -166,6 +167,14 @@ def discarded(clone: Clone, target: str) -> dict[str, Any]:
     path = path_of(clone.domain, target) or ""
     volume = clone.volumes.get(path)
     return {"disk": target, "file": path, "bytes": volume.allocation if volume else None}
+
+
+def left(clone: Clone, disks: Collection[str]) -> Iterator[str]:
+    """Files that the clone no longer uses and that were not made for it or its snapshots."""
+    ours = {*clone.volumes, *(file.path for file in clone.leavings.files)}
+    for disk in clone.domain.disks:
+        if disk.target in disks and disk.path and disk.path not in ours:
+            yield disk.path
 
 
 def side(version: str, disks: Mapping[str, str | None], state: str) -> dict[str, Any]:

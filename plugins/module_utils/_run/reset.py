@@ -17,10 +17,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying impo
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
 
 
-def plan_reset(bench: Bench, params: Params, name: str, surveyor: Surveyor | None = None) -> Plan:
+def plan_reset(bench: Bench, params: Params, name: str, surveyor: Surveyor) -> Plan:
     """The plan to revert the clone *name* to *version*, or what *channel* points at, or else the version it is of.
 
-    *surveyor* is the task's, where it has several clones.
+    *surveyor* is the task's, whatever the number of its clones.
     """
     domain = domains.read(bench.hypervisor, name)
     origin = domain.record.origin
@@ -29,6 +29,12 @@ def plan_reset(bench: Bench, params: Params, name: str, surveyor: Surveyor | Non
             f"reverting {name} to a version",
             "it is not a clone of an image",
             "Revert it to a snapshot; or make clones with golden.libvirt.clone.",
+        )
+    if params["safety_snapshot"]:
+        raise Refused(
+            f"reverting {name} to a version",
+            "its present disks go, and a safety snapshot with them",
+            "Leave 'safety_snapshot' out; promote the clone first to keep its state.",
         )
     version = params["version"] or (None if params["channel"] else origin.version)
     asked = reset.Reset(
@@ -49,8 +55,6 @@ def plan_reset(bench: Bench, params: Params, name: str, surveyor: Surveyor | Non
         directory=pool.path,
         taken=taken,
         volumes={volume.path: volume for volume in volumes},
-        leavings=leavings_of(
-            (surveyor or Surveyor(bench)).survey(name, deleting=True), [volume.path for volume in volumes]
-        ),
+        leavings=leavings_of(surveyor.survey(name, deleting=True), [volume.path for volume in volumes]),
     )
     return reset.plan_reset(asked, clone)

@@ -23,6 +23,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import
     plan_revert,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
+from ansible_collections.golden.libvirt.plugins.module_utils._run.reset import plan_reset
 from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import quiesce_problem
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
@@ -48,9 +49,8 @@ def to_snapshot(bench: Bench, params: Params) -> Callable[[str], Plan]:
 
 
 def to_version(bench: Bench, params: Params) -> Callable[[str], Plan]:
-    from ansible_collections.golden.libvirt.plugins.module_utils._run import reset  # noqa: PLC0415
-
-    return lambda name: reset.plan_reset(bench, params, name)
+    surveyor = Surveyor(bench)
+    return lambda name: plan_reset(bench, params, name, surveyor)
 
 
 @perform.register
