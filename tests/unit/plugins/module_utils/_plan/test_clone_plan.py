@@ -24,9 +24,9 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan import action
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings, leavings_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import parse
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
 
 HOLDER = Holder("host", "boot", 1, "2", 3)
 TEMPLATE = """<domain type='qemu'><name>golden-template</name><memory>1</memory><vcpu>1</vcpu>
