@@ -18,13 +18,17 @@ except ImportError:
     LIBVIRT_ERROR = traceback.format_exc()
 
 try:
-    import lxml.etree  # noqa: F401
+    from lxml import etree
 
     LXML_ERROR: str | None = None
 except ImportError:
+    etree = None  # type: ignore[assignment]
     LXML_ERROR = traceback.format_exc()
 
 LIBVIRT_LEAST = (9, 0, 0)
+LXML_LEAST = (4, 6, 0)
+
+__all__ = ["libvirt", "libvirt_qemu", "require_libraries"]
 
 
 def require_libraries(module: AnsibleModule) -> None:
@@ -41,9 +45,14 @@ def require_libraries(module: AnsibleModule) -> None:
                 exception=error,
             )
     number = libvirt.getVersion()
-    found = (number // 1000000, number // 1000 % 1000, number % 1000)
-    if found < LIBVIRT_LEAST:
-        module.fail_json(
-            msg=f"libvirt {'.'.join(map(str, found))} on the hypervisor is older than "
-            f"{'.'.join(map(str, LIBVIRT_LEAST))}, the oldest that golden.libvirt works with: update it."
-        )
+    libvirt_found = (number // 1000000, number // 1000 % 1000, number % 1000)
+    for name, found, least in (("libvirt", libvirt_found, LIBVIRT_LEAST), ("lxml", etree.LXML_VERSION[:3], LXML_LEAST)):
+        if found < least:
+            module.fail_json(
+                msg=f"{name} {dotted(found)} on the hypervisor is older than {dotted(least)}, "
+                "the oldest that golden.libvirt works with: update it."
+            )
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -13,7 +13,8 @@ class Store(Protocol):
     """A pool of named volumes. Creating a raw volume is exclusive: of two that try, one gets AlreadyThere."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The pool's name."""
 
     def fresh_names(self) -> list[str]:
         """The names of all volumes, those that others have just made too."""
@@ -21,13 +22,17 @@ class Store(Protocol):
     def names(self) -> list[str]:
         """The names of all volumes as far as known."""
 
-    def find(self, name: str) -> Volume | None: ...
+    def find(self, name: str) -> Volume | None:
+        """The volume, or None where there is none of that name."""
 
-    def create(self, xml: str, name: str) -> Volume: ...
+    def create(self, xml: str, name: str) -> Volume:
+        """Make a volume; AlreadyThere where the name is taken."""
 
     def upload(self, name: str, content: bytes) -> None:
         """Write at the start of a volume; what is beyond stays. Not atomic."""
 
-    def download(self, name: str) -> bytes: ...
+    def download(self, name: str) -> bytes:
+        """All bytes of a volume."""
 
-    def delete(self, name: str) -> None: ...
+    def delete(self, name: str) -> None:
+        """Delete a volume; nothing where there is none."""

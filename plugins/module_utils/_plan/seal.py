@@ -6,14 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Optional
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Seal, Sealed, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import MarkDomain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 
-Disks = Mapping[str, "Volume | None"]
+Disks = Mapping[str, Optional[Volume]]
 
 
 def plan_seal(domain: Domain, disks: Disks, sealed: Sealed, created: str) -> Plan:

@@ -18,10 +18,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import Domai
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import promote as steps
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import Asked, Shelf, Source
-from ansible_collections.golden.libvirt.plugins.module_utils._run import (
-    channel,  # noqa: F401 (it performs the assignment of channels)
-    disks,
-)
+from ansible_collections.golden.libvirt.plugins.module_utils._run import channel, disks
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 from ansible_collections.golden.libvirt.plugins.module_utils._version import VERSION
@@ -174,3 +171,5 @@ def finish(bench: Bench, params: Params, done: Plan) -> Mapping[str, Any]:
 
 
 PROMOTE = Verb("versions", plan, finish)
+
+__all__ = ["PROMOTE", "channel"]  # channel performs the assignment of channels
