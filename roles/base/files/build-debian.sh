@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Builds a bootable Debian disk (BIOS and UEFI) from packages: build-debian.sh OUTPUT.qcow2
 #
 # Nothing is mounted on the host and no loop device is used, so it works for root and, by way of user namespaces, for
@@ -7,13 +7,15 @@
 #   MIRROR    default: what mmdebstrap itself takes
 #   OVERLAY   directory whose files go into the disk, default: debian/ beside this script
 #   KERNEL_ARGS  words for the kernel's command line
-set -eu
+set -euo pipefail
 export LC_ALL=C PATH="$PATH:/usr/sbin:/sbin"
 
 START=$((1 << 20))     # of the first partition
 EFI_SIZE=$((128 << 20))
+ROOT_START=$((START + EFI_SIZE))
 TAIL=$((1 << 20)) # for the second partition table
 ROOT_TYPE=4F68BCE3-E8CD-4DB1-96E7-FBCAF984B709
+FD=/proc/self/fd
 ROOT_LABEL=golden-root # the overlay's etc/fstab names both
 EFI_LABEL=GOLDEN-EFI
 
@@ -34,9 +36,10 @@ before_packages() {
         >"$1/usr/share/initramfs-tools/modules.d/golden"
 }
 
-# Runs with the finished tree, as root or as root of a user namespace.
+# Runs with the finished tree, as root or as root of a user namespace: that one may not even come near the user's files,
+# so all that goes in and out does so by descriptors that were opened before (see make_tree).
 after_packages() {
-    tar -C "$OVERLAY" --owner=0 --group=0 --mode=u=rwX,go=rX -c . | tar -C "$1" -x
+    tar -C "$1" -x <"$FD/23"
     mkdir -p "$1/efi" "$1/etc/initramfs/post-update.d"
     cp "$1/etc/kernel/postinst.d/zz-golden-boot" "$1/etc/initramfs/post-update.d/"
     chroot "$1" systemctl --quiet enable systemd-networkd.service ssh.service golden-host-keys.service
@@ -44,16 +47,15 @@ after_packages() {
     chroot "$1" systemctl --quiet add-wants multi-user.target systemd-resolved.service
     # shellcheck disable=SC2086
     chroot "$1" systemctl --quiet mask $UNNEEDED
-    cp "$1"/boot/vmlinuz-* "$WORK/vmlinuz"
-    cp "$1"/boot/initrd.img-* "$WORK/initrd.img"
+    cat "$1"/boot/vmlinuz-* >"$FD/21"
+    cat "$1"/boot/initrd.img-* >"$FD/22"
     forget "$1"
     say "making the file system"
     # the tree without what is mounted inside it
     # shellcheck disable=SC2016
-    unshare --mount sh -eu -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$1" "$WORK/tree" \
-        mke2fs -q -F -t ext4 -L "$ROOT_LABEL" -m 1 -d "$WORK/tree" \
-        -E "offset=$((START + EFI_SIZE)),root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0" \
-        "$WORK/disk.raw" "$((ROOT_SIZE >> 10))k"
+    unshare --mount sh -eu -c 'mount --bind "$1" "$1" && exec mke2fs -q -F -t ext4 -m 1 -d "$@"' sh \
+        "$1" -L "$ROOT_LABEL" -E "offset=$ROOT_START,root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0" \
+        "$FD/20" "$((ROOT_SIZE >> 10))k"
 }
 
 # Leaves nothing that belongs to one machine, or to the making of this one.
@@ -68,21 +70,20 @@ forget() {
     touch -r "$1/usr" "$1/etc/.updated" "$1/var/.updated" # or systemd would take the first boot for an upgrade
 }
 
-# How this machine's apt reaches its mirror, for the apt that fills the tree.
-apt_settings() {
-    apt-config dump 2>/dev/null | grep -iE '^Acquire::(https?|Check)[^ ]* "[^"]+";$' >"$WORK/apt.conf" || true
-}
-
 make_tree() {
-    apt_settings
-    say "installing packages of $SUITE"
-    set -- --variant=minbase --format=null --include="$PACKAGES" --aptopt="$WORK/apt.conf" \
-        --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    # its cleaning up would come after ours, and find its own settings gone
+    set -- --variant=minbase --format=null --skip=cleanup --include="$PACKAGES" --dpkgopt=force-unsafe-io \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
-        --essential-hook="sh '$SCRIPT' before_packages \"\$1\"" \
-        --customize-hook="sh '$SCRIPT' after_packages \"\$1\"" \
-        "$SUITE" /dev/null ${MIRROR:+"$MIRROR"}
-    TMPDIR=${TMPDIR:-/var/tmp} mmdebstrap "$@"
+        --essential-hook="bash $FD/24 before_packages \"\$1\"" \
+        --customize-hook="bash $FD/24 after_packages \"\$1\""
+    # how this machine's apt reaches its mirror
+    apt-config dump 2>/dev/null | grep -iE '^Acquire::(https?|Check)[^ ]* "[^"]+";$' >"$WORK/apt.conf" || true
+    while read -r line; do set -- "$@" --aptopt="$line"; done <"$WORK/apt.conf"
+    tar -C "$OVERLAY" --owner=0 --group=0 --mode=u=rwX,go=rX -c . >"$WORK/overlay.tar"
+    say "installing packages of $SUITE"
+    TMPDIR=${TMPDIR:-/var/tmp} mmdebstrap "$@" "$SUITE" /dev/null ${MIRROR:+"$MIRROR"} \
+        20<>"$WORK/disk.raw" 21>"$WORK/vmlinuz" 22>"$WORK/initrd.img" 23<"$WORK/overlay.tar" 24<"$SCRIPT"
 }
 
 make_efi_partition() {
@@ -102,7 +103,7 @@ make_efi_partition() {
 
 make_disk() {
     printf 'start=%s, size=%s, type=uefi, attrs=LegacyBIOSBootable\nstart=%s, type=%s\n' \
-        "$((START >> 9))" "$((EFI_SIZE >> 9))" "$(((START + EFI_SIZE) >> 9))" "$ROOT_TYPE" |
+        "$((START >> 9))" "$((EFI_SIZE >> 9))" "$((ROOT_START >> 9))" "$ROOT_TYPE" |
         sfdisk --quiet --wipe-partitions never --no-reread --no-tell-kernel --label gpt "$WORK/disk.raw"
     dd status=none conv=notrunc bs=440 count=1 of="$WORK/disk.raw" if=/usr/lib/syslinux/mbr/gptmbr.bin
     dd status=none conv=notrunc,sparse bs=1M seek="$((START >> 20))" of="$WORK/disk.raw" if="$WORK/efi.fat"
@@ -117,10 +118,12 @@ build() {
     WORK=$(mktemp -d "$(dirname "$(readlink -f "$1")")/.build.XXXXXX")
     trap 'rm -rf "$WORK"' EXIT
     trap 'exit 1' HUP INT TERM
-    mkdir "$WORK/tree"
     truncate -s "$SIZE" "$WORK/disk.raw"
-    ROOT_SIZE=$(($(stat -c %s "$WORK/disk.raw") - START - EFI_SIZE - TAIL))
-    export WORK OVERLAY ROOT_SIZE
+    install -m 0666 /dev/null "$WORK/vmlinuz"
+    install -m 0666 /dev/null "$WORK/initrd.img"
+    chmod 0666 "$WORK/disk.raw" # like the others in a directory that nobody else comes into
+    ROOT_SIZE=$(($(stat -c %s "$WORK/disk.raw") - ROOT_START - TAIL))
+    export ROOT_SIZE
     make_tree
     say "making the disk"
     make_efi_partition
