@@ -219,6 +219,7 @@ def main() -> None:
         SPEC,
         REVERT,
         required_if=[("to", "snapshot", ["snapshot"])],
+        required_by={"safety_snapshot": ["snapshot"]},
         mutually_exclusive=[("version", "channel"), ("snapshot", "version"), ("snapshot", "channel")],
     )
 

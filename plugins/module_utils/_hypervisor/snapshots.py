@@ -17,6 +17,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapsho
 QUIESCE_SECONDS = 30
 # What libvirt answers when the guest agent is at fault: not configured, unresponsive, timed out, refused.
 AGENT_CODES = (74, 86, 112, 113)
+STAYED_PAUSED = "QEMU saves the memory of a domain that stays paused only once: resume it for a moment."
 RISKY = "Use 'force: true' to revert nevertheless: the domain then stops before it starts again in the other shape."
 
 
@@ -56,19 +57,28 @@ def create(hypervisor: Hypervisor, domain: str, xml: str, *, disk_only: bool, pr
     flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
     flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY if disk_only else 0
     flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT if prepared else 0
-    with asking(f"taking a snapshot of {domain}"):
-        if not quiesce:
-            handle.snapshotCreateXML(xml, flags)
-            return
-        handle.agentSetResponseTimeout(QUIESCE_SECONDS, 0)
-        try:
-            handle.snapshotCreateXML(xml, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
-        except libvirt.libvirtError:
-            with suppress(libvirt.libvirtError):  # what went wrong first is what the user must know
-                handle.fsThaw(None, 0)
-            raise
-        finally:
-            handle.agentSetResponseTimeout(libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0)
+    try:
+        with asking(f"taking a snapshot of {domain}"):
+            if quiesce:
+                create_quiesced(handle, xml, flags)
+            else:
+                handle.snapshotCreateXML(xml, flags)
+    except GoldenError as err:
+        if "paused due to previous migration" in err.reason:
+            err.advice = STAYED_PAUSED
+        raise
+
+
+def create_quiesced(handle: libvirt.virDomain, xml: str, flags: int) -> None:
+    handle.agentSetResponseTimeout(QUIESCE_SECONDS, 0)
+    try:
+        handle.snapshotCreateXML(xml, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
+    except libvirt.libvirtError:
+        with suppress(libvirt.libvirtError):  # what went wrong first is what the user must know
+            handle.fsThaw(None, 0)
+        raise
+    finally:
+        handle.agentSetResponseTimeout(libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0)
 
 
 def agent_failed(err: GoldenError) -> bool:

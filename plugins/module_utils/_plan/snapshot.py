@@ -29,7 +29,10 @@ class Pruning:
 
 def plan_present(survey: Survey, wish: Wish, keep: int | None, agent: Callable[[], str]) -> Plan:
     """Take the snapshot unless one of that name is there; then remove the oldest of its label beyond *keep*."""
-    check_text(f"taking snapshot {wish.name!r} of {survey.domain.name}", wish)
+    doing = f"taking snapshot {wish.name!r} of {survey.domain.name}"
+    check_text(doing, wish)
+    if keep is not None and keep < 1:
+        raise Refused(doing, f"'keep: {keep}' would not even keep the new one", "Keep 1 or more.")
     there = survey.snapshot(wish.name)
     creation = Creation(there, (), survey) if there else plan_creation(survey, wish, agent)
     pruning = Pruning((), creation.survey)

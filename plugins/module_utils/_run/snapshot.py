@@ -75,8 +75,7 @@ def create_overlay(action: CreateOverlay, bench: Bench) -> Undo:
     pool.create(xml, action.volume)
 
     def undo() -> None:
-        # libvirt can fail after the disks went over to their overlays: then these hold the machine.
-        if action.path in (disk.path for disk in domains.read_live(bench.hypervisor, action.domain).disks):
+        if writes_to(bench, action.domain, [action.path]):
             raise Refused(f"removing {action.path}", f"the domain {action.domain} writes to it")
         pool.refresh()
         pool.delete(action.volume)
@@ -103,7 +102,7 @@ def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
     try:
         take(action, bench, quiesce=action.quiesce is not None)
     except GoldenError as err:
-        if action.quiesce != "try" or not snapshots.agent_failed(err):
+        if action.quiesce != "try" or not snapshots.agent_failed(err) or went_over(action, bench):
             raise
         take(action, bench, quiesce=False)
         bench.learned[f"snapshot of {action.domain}"] = {"consistency": "crash", "fallback": err.reason}
@@ -117,6 +116,15 @@ def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
             pool.delete(name)
 
     return undo
+
+
+def went_over(action: CreateSnapshot, bench: Bench) -> bool:
+    """Whether the disks write to their overlays already: libvirt fails after that where the guest does not thaw."""
+    return writes_to(bench, action.domain, [disk.path for disk in action.snapshot.external_disks])
+
+
+def writes_to(bench: Bench, domain: str, paths: Sequence[str | None]) -> bool:
+    return any(disk.path in paths for disk in domains.read_live(bench.hypervisor, domain).disks)
 
 
 def take(action: CreateSnapshot, bench: Bench, *, quiesce: bool) -> None:

@@ -1,0 +1,196 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the verb snapshot does: taking, deleting, keeping so many."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Firmware
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import plan_creation
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.snapshot import plan_absent, plan_present
+from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._plan.machines import (
+    disk,
+    done,
+    external,
+    internal,
+    line,
+    machine,
+    volume,
+)
+
+
+def present(survey, name="new", keep=None, problem="", **wish):
+    return plan_present(survey, Wish(name, **wish), keep, lambda: problem)
+
+
+def test_an_internal_snapshot_is_one_step():
+    plan = present(machine())
+    assert done(plan.actions) == ["create snapshot new"]
+    assert (
+        plan.result["consistency"] == "offline"
+        and plan.before["snapshots"] == []
+        and plan.after["snapshots"] == ["new"]
+    )
+
+
+def test_overlays_are_made_first_and_have_free_names():
+    survey = machine(disk(), disk("vdb", "raw"), files=[volume("/pool/web.vdb.new.qcow2")])
+    plan = present(survey)
+    assert done(plan.actions) == [
+        "create overlay web.vda.new.qcow2",
+        "create overlay web.vdb.new.2.qcow2",
+        "create snapshot new",
+    ]
+    assert plan.actions[1].backing == "/pool/web.vdb.raw" and plan.actions[1].backing_format == "raw"
+    assert plan.after["disks"] == {"vda": "/pool/web.vda.new.qcow2", "vdb": "/pool/web.vdb.new.2.qcow2"}
+
+
+@pytest.mark.parametrize(
+    ("state", "wish", "problem", "told"),
+    [
+        ("shutoff", {}, "asked needlessly", ("offline", None, None)),
+        ("running", {"memory": "false"}, "", ("application", None, "try")),
+        ("running", {"memory": "false"}, "no agent", ("crash", "no agent", None)),
+        ("running", {"memory": "false", "quiesce": "never"}, "no agent", ("crash", None, None)),
+        ("running", {"quiesce": "required"}, "", ("application", None, "required")),
+        ("paused", {"memory": "false"}, "", ("crash", "a paused guest cannot be quiesced", None)),
+        ("running", {"quiesce": "never"}, "", ("crash", None, None)),
+    ],
+)
+def test_consistency_is_told_beforehand(state, wish, problem, told):
+    plan = present(machine(state=state), problem=problem, **wish)
+    assert (plan.result["consistency"], plan.result["fallback"], plan.actions[-1].quiesce) == told
+
+
+def test_a_required_quiesce_that_the_guest_cannot_do_is_refused():
+    with pytest.raises(Refused, match="no agent"):
+        present(machine(state="running"), problem="no agent", quiesce="required")
+
+
+@pytest.mark.parametrize(
+    ("files", "note", "steps"),
+    [
+        ([volume("/nvram/web")], "/nvram/web.new.nvram.fd", ["save UEFI variables web.new.nvram.fd"]),
+        ([], "", []),
+    ],
+)
+def test_uefi_variables_are_saved_where_there_are_any(files, note, steps):
+    survey = machine(firmware=Firmware("uefi", nvram="/nvram/web"), native=True, files=files)
+    creation = plan_creation(survey, Wish("new"), lambda: "")
+    assert creation.snapshot.note.nvram == note
+    assert done(creation.actions) == [*steps, "create snapshot new"]
+
+
+def test_a_snapshot_that_is_there_stays_as_it_is_with_a_word_on_what_differs():
+    plan = present(machine(snapshots=[internal("new")]), mode="external", label="n")
+    assert not plan.changed and plan.before == plan.after
+    assert len(plan.warnings) == 2 and "mode internal and not external" in plan.warnings[0]
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_the_oldest_of_the_label_go(keep):
+    plan = present(line(3, label="n", native=True), "s4", keep=keep, label="n")
+    assert plan.result["pruned"] == ["s1", "s2", "s3"][: 4 - keep]
+    assert plan.after["snapshots"] == ["s1", "s2", "s3", "s4"][4 - keep :]
+
+
+def test_other_labels_and_those_below_them_stay():
+    survey = machine(
+        snapshots=[
+            internal("n1", label="n"),
+            internal("o1", "n1", label="o"),
+            internal("n2", "o1", label="n"),
+            internal("n3", "n2", label="n", current=True),
+        ]
+    )
+    plan = present(survey, "n4", keep=1, label="n")
+    assert plan.result["pruned"] == ["n2", "n3"]
+    assert [spared["name"] for spared in plan.result["spared"]] == ["n1"]
+    assert plan.after["snapshots"] == ["n1", "o1", "n4"]
+
+
+def test_the_current_one_is_never_pruned():
+    survey = machine(snapshots=[internal("n1", label="n", current=True), internal("n2", "n1", label="n")])
+    assert present(survey, "n2", keep=1, label="n").result["spared"] == [
+        {"name": "n1", "reason": "it is the current one"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("survey", "name", "steps"),
+    [
+        (machine(snapshots=[internal("one")]), "one", ["delete snapshot one"]),
+        (machine(), "gone", []),
+        (line(2), "s2", ["delete snapshot s2"]),
+        (line(2), "s1", ["start domain", "delete snapshot s1", "stop domain"]),
+        (line(2, native=True), "s1", ["delete snapshot s1"]),
+        (line(2, state="running"), "s1", ["delete snapshot s1"]),
+    ],
+)
+def test_deleting(survey, name, steps):
+    plan = plan_absent(survey, name)
+    assert done(plan.actions) == steps
+    assert name not in plan.after["snapshots"]
+
+
+def test_after_a_merge_everything_names_the_base():
+    plan = plan_absent(line(1), "s1")
+    assert plan.after["disks"] == {"vda": "/pool/base"}
+
+
+def test_memory_and_uefi_variables_go_with_their_snapshot():
+    survey = line(1, files=[volume("/pool/memory"), volume("/nvram/copy")])
+    snapshot = survey.snapshots[0]
+    own = replace(snapshot, memory=True, memory_file="/pool/memory", note=replace(snapshot.note, nvram="/nvram/copy"))
+    plan = plan_absent(replace(survey, snapshots=(own,)), "s1")
+    assert done(plan.actions) == ["delete snapshot s1", "delete volume memory", "delete volume copy"]
+
+
+def branched():
+    """s1 ← s2, then reverted to s1: the disk writes to /pool/n over /pool/base, /pool/o1 is what s2 froze."""
+    snapshots = [
+        external("s1", "/pool/base", "/pool/n", current=True),
+        external("s2", "/pool/o1", "/pool/o2", "s1"),
+    ]
+    files = [volume("/pool/base"), volume("/pool/o1", "/pool/base"), volume("/pool/n", "/pool/base")]
+    return machine(disk(path="/pool/n"), snapshots=snapshots, files=files)
+
+
+def test_what_is_on_a_branch_that_was_left_goes_with_its_files():
+    plan = plan_absent(branched(), "s2")
+    assert done(plan.actions) == ["forget snapshot s2", "delete volume o1"]
+    assert plan.after["disks"] == {"vda": "/pool/n"}
+
+
+@pytest.mark.parametrize(
+    ("survey", "name", "words"),
+    [
+        (branched(), "s1", "/pool/o1 is built on it too (s2)"),
+        (line(1, files=[volume("/pool/clone", "/pool/base")]), "s1", "/pool/clone is built on it too"),
+        (line(2, files=[volume("/pool/clone", "/pool/o1")]), "s1", "/pool/clone is built on it too"),
+        (line(1, others={"/pool/base": "db"}), "s1", "is a disk of db"),
+        (line(1, files=[replace(volume("/pool/base"), mode="0444")]), "s1", "frozen"),
+        (line(1, saved=True), "s1", "managed save"),
+        (machine(snapshots=[internal("one", base="/pool/old")]), "one", "it is in /pool/old"),
+        (replace(line(1), files={}), "s1", "cannot be seen"),
+    ],
+)
+def test_nothing_that_others_need_is_deleted(survey, name, words):
+    with pytest.raises(Refused) as refused:
+        plan_absent(survey, name)
+    assert any(words in obstacle for obstacle in refused.value.obstacles), refused.value.obstacles
+
+
+def test_keeping_none_is_refused():
+    with pytest.raises(Refused, match="keep"):
+        present(machine(), keep=0, label="n")
+
+
+@pytest.mark.parametrize("text", [{"name": "a\x00b"}, {"name": "a\nb"}, {"description": "\x1b[0m"}, {"label": "a\x7f"}])
+def test_control_characters_are_refused(text):
+    with pytest.raises(Refused, match="control characters"):
+        present(machine(), **text)
