@@ -9,7 +9,10 @@ module: image_info
 short_description: Tell images, versions, channels, lineage and clones
 version_added: "0.1.0"
 description:
-  - Tells what the image pool holds, and what was made from it on this hypervisor.
+  - Tells what the image pool holds, where the channels point, and which domains of this hypervisor descend from which
+    version.
+  - Clones are known by their metadata, and by the files that their disks are overlays of. The latter outrank the former,
+    since they also tell of domains that other tools made, or that lost their metadata.
 author:
   - The golden.libvirt developers (@golden-libvirt)
 extends_documentation_fragment:
@@ -18,10 +21,16 @@ extends_documentation_fragment:
   - golden.libvirt.image_pool
 options:
   images:
-    description: The images to tell about; all of the pool by default. One that is not there is left out.
+    description: The images to tell about; all by default. One of which there is nothing is left out.
     type: list
     elements: str
     aliases: [image]
+  verify:
+    description:
+      - Whether to read all volumes of these images and compare them with what was promoted.
+      - This takes as long as reading them takes.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -32,12 +41,24 @@ attributes:
 seealso:
   - module: golden.libvirt.promote
   - module: golden.libvirt.channel
+  - module: golden.libvirt.clone
 """
 
 EXAMPLES = r"""
 - name: See what there is
   golden.libvirt.image_info:
   register: there
+
+- name: Name the clones that are behind their channel
+  ansible.builtin.debug:
+    msg: "{{ there.images | map(attribute='clones') | flatten | selectattr('outdated') | map(attribute='name') }}"
+
+- name: Find out whether anybody touched the golden volumes
+  golden.libvirt.image_info:
+    image: web
+    verify: true
+  register: web
+  failed_when: web.images | map(attribute='versions') | flatten | map(attribute='problems') | flatten | length > 0
 """
 
 RETURN = r"""
@@ -46,13 +67,152 @@ images:
   returned: success
   type: list
   elements: dict
+  contains:
+    name:
+      description: The image.
+      type: str
+    versions:
+      description:
+        - The complete versions, lowest number first, with all that their manifests say but for the domain's definition,
+          and what follows.
+      type: list
+      elements: dict
+      contains:
+        version:
+          description: The version.
+          type: str
+        state:
+          description: V(active), V(deprecated) or V(revoked), the latter two with C(reason) and C(date).
+          type: str
+        channels:
+          description: The channels that point at it.
+          type: list
+          elements: str
+        created:
+          description: When it was promoted.
+          type: str
+        created_by:
+          description: Who promoted it.
+          type: str
+        description:
+          description: The text given for it.
+          type: str
+        labels:
+          description: The labels given for it.
+          type: dict
+        disks:
+          description: Its disks, with C(target), C(volume), C(format), C(capacity), C(size) and C(sha256).
+          type: list
+          elements: dict
+        firmware:
+          description: The C(type) of its firmware and, for UEFI, the volume C(nvram) with its variables.
+          type: dict
+        sealed:
+          description: How its identity was stripped, null where it was not.
+          type: dict
+        lineage:
+          description: The C(image) and C(version) that it was built from, if any.
+          type: dict
+        recipe:
+          description: The recipe given for it.
+          type: str
+        provenance:
+          description: The domain that it was made from, the versions of what made it, and what was given for it.
+          type: dict
+        children:
+          description: The versions, of the images asked for, that were built from it, as C(image) and C(version).
+          type: list
+          elements: dict
+        clones:
+          description: The names of the domains that were struck from it.
+          type: list
+          elements: str
+        problems:
+          description: What of its volumes is not as it was promoted, in words.
+          returned: when O(verify=true)
+          type: list
+          elements: str
+    channels:
+      description: The channels and the versions that they point at.
+      type: dict
+      sample: {"candidate": "4", "stable": "3"}
+    history:
+      description:
+        - The last changes of channels, oldest first, with C(serial) of the journal's record, C(created), C(by),
+          C(channel), C(from) and C(to).
+      type: list
+      elements: dict
+    claims:
+      description:
+        - Versions that are being made, or whose making was interrupted, with C(version), C(volumes), C(holder) and
+          C(alive).
+      type: list
+      elements: dict
+    lineage:
+      description:
+        - The versions as trees, each with C(image), C(version), the names of its C(clones), and its C(children), which
+          are such trees again.
+      type: list
+      elements: dict
+    clones:
+      description: The domains of this hypervisor that descend from the image.
+      type: list
+      elements: dict
+      contains:
+        name:
+          description: The domain.
+          type: str
+        uuid:
+          description: Its UUID.
+          type: str
+        state:
+          description: Its state, as C(virsh) names it.
+          type: str
+        image:
+          description: The image.
+          type: str
+        version:
+          description: The version that it was struck from.
+          type: str
+        channel:
+          description: The channel that it was struck from, null where a version was named.
+          type: str
+        linked:
+          description: Whether its disks depend on the version's.
+          type: bool
+        created:
+          description: When it was struck, null where nothing tells.
+          type: str
+        complete:
+          description: Whether its making came to an end.
+          type: bool
+        known_by:
+          description: What tells of it, V(metadata), V(chain) or both.
+          type: list
+          elements: str
+        outdated:
+          description: Whether its channel points at another version now.
+          type: bool
+        deprecated:
+          description: Whether its version is deprecated.
+          type: bool
+        revoked:
+          description: Whether its version is revoked.
+          type: bool
+        orphaned:
+          description: Whether its version is gone.
+          type: bool
 """
 
-from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL
+from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, Spec
 from ansible_collections.golden.libvirt.plugins.module_utils._run.image_info import read
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import run_info
 
-SPEC = {**IMAGE_POOL, "images": {"type": "list", "elements": "str", "aliases": ["image"]}}
+SPEC: Spec = {
+    **IMAGE_POOL,
+    "images": {"type": "list", "elements": "str", "aliases": ["image"]},
+    "verify": {"type": "bool", "default": False},
+}
 
 
 def main() -> None:

@@ -29,6 +29,47 @@ def chain_of(hypervisor: Hypervisor, path: str | None) -> dict[str, Volume]:
     return found
 
 
+class KnownFiles:
+    """The files that active pools know, each asked for once. Other than chain_of it sets no pools up on the side."""
+
+    def __init__(self, hypervisor: Hypervisor) -> None:
+        self.hypervisor = hypervisor
+        self.found: dict[str, Volume | None] = {}
+        self.refreshed: set[str] = set()
+
+    def chain(self, path: str | None) -> list[Volume]:
+        """The volumes that *path* and its backing files are, from the top, as far as they are known."""
+        chain: list[Volume] = []
+        while path and path not in (volume.path for volume in chain):
+            volume = self.find(path)
+            if volume is None:
+                break
+            chain.append(volume)
+            path = volume.backing
+        return chain
+
+    def find(self, path: str) -> Volume | None:
+        """The volume at *path*; None where no pool covers it."""
+        if path not in self.found:
+            self.found[path] = self.look_up(path)
+        return self.found[path]
+
+    def look_up(self, path: str) -> Volume | None:
+        directory = posixpath.dirname(path)
+        for _attempt in ("as known", "refreshed"):
+            with suppress(libvirt.libvirtError):
+                handle = self.hypervisor.conn.storageVolLookupByPath(path)
+                return volume_xml.volume_of("", handle.XMLDesc(0))
+            if directory in self.refreshed:
+                break
+            self.refreshed.add(directory)
+            pool = volumes.pool_over(self.hypervisor, directory)
+            if pool is None:
+                break
+            pool.refresh(patience=0)
+        return None
+
+
 def covered(hypervisor: Hypervisor, paths: Iterable[str | None]) -> list[volumes.Pool]:
     """The pools over the directories of files, refreshed; transient ones where no pool covers a directory.
 

@@ -313,13 +313,3 @@ def unreadable(path: str, err: Exception) -> NotFound:
     return NotFound(
         f"looking for {path} on the hypervisor", err.reason if isinstance(err, GoldenError) else str(err), advice
     )
-
-
-def chain(hypervisor: Hypervisor, top: Volume) -> Iterator[Volume]:
-    """*top*, the file that it is an overlay of, and so on down; it ends where a file is not there."""
-    seen: set[str] = set()
-    found: Volume | None = top
-    while found and found.path not in seen:
-        yield found
-        seen.add(found.path)
-        found = find_at(hypervisor, found.backing) if found.backing and found.backing.startswith("/") else None

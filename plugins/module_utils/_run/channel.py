@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
-from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import channel
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
@@ -19,7 +18,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Pa
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     """One plan per channel named."""
     image, pool, expected = names.check_image(params["image"]), params["image_pool"], params["expect_current"]
-    repository = Repository(bench.pool(pool))
+    repository = bench.repository(pool)
     version = repository.resolve(image, version=params["version"]).version if params["state"] == "present" else None
     state = repository.state(image)
 

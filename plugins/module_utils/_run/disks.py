@@ -7,7 +7,7 @@ from __future__ import annotations
 import posixpath
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, Lineage, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 
@@ -28,10 +28,13 @@ def volume_of(bench: Bench, disk: Disk) -> Volume | None:
 
 def version_below(bench: Bench, top: Volume, pool: volumes.Pool) -> Lineage | None:
     """The version in *pool* that the file *top* is, directly or not, an overlay of."""
-    below = volumes.chain(bench.hypervisor, top)
-    next(below)
-    for volume in below:
-        named = names.parsed(posixpath.basename(volume.path))
-        if posixpath.dirname(volume.path) == pool.path and named and named.kind == "disk":
-            return Lineage(named.image, named.version)
-    return None
+    below = list(chains.chain_of(bench.hypervisor, top.path))[1:]
+    return next((found for path in below if (found := version_at(path, pool.path))), None)
+
+
+def version_at(path: str, directory: str) -> Lineage | None:
+    """The version in *directory*'s pool that the file *path* is a disk of."""
+    named = names.parsed(posixpath.basename(path))
+    if posixpath.dirname(path) != directory or not named or named.kind != "disk":
+        return None
+    return Lineage(named.image, named.version)

@@ -33,7 +33,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     asked = asked_for(params)
 
     def one(name: str) -> Plan:
-        shelf = shelf_of(Repository(bench.pool(asked.pool)), asked.image)
+        shelf = shelf_of(bench.repository(asked.pool), asked.image)
         made = steps.plan_promote(source_of(bench, name, asked), asked, shelf, by_whom(bench))
         version = next((of for of in shelf.versions if of.version == made.result["version"]), None)
         return replace(

@@ -127,7 +127,8 @@ def item_result(
 def planned_anew(item: str, verb: Verb, bench: Bench, params: Params) -> Planned:
     """The plan for *item* as things are now."""
     try:
-        return next(planned for planned in verb.plan(replace(bench, pools={}), params) if planned.item == item)
+        fresh = replace(bench, pools={}, repositories={})
+        return next(planned for planned in verb.plan(fresh, params) if planned.item == item)
     except GoldenError as err:
         return Failed(item, err)
 

@@ -1,0 +1,151 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What image_info says: images, versions, who descends from whom, which clones are behind. Pure: facts to facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Facts, Lineage, State, Version
+
+
+@dataclass(frozen=True)
+class Descendant:
+    """A domain of this hypervisor that descends from a version, as its metadata (*origin*) or its disks say (*chain*,
+    which outranks them)."""
+
+    domain: Domain
+    chain: Lineage | None = None
+
+    @property
+    def lineage(self) -> Lineage | None:
+        origin = self.domain.record.origin
+        if self.chain or not origin or not origin.image:
+            return self.chain
+        return Lineage(origin.image, origin.version)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What there is of a version that is not complete: its *volumes*, and who claims it, if anybody."""
+
+    version: str
+    volumes: tuple[str, ...] = ()
+    holder: str | None = None
+    alive: bool = False
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One image as it was read. *problems* by version, where it was verified."""
+
+    name: str
+    versions: Sequence[Version] = ()
+    state: State = State()
+    unfinished: Sequence[Held] = ()
+    problems: Mapping[str, Sequence[str]] | None = None
+
+
+def report(holdings: Sequence[Holding], descendants: Iterable[Descendant]) -> list[Facts]:
+    """One entry per image of *holdings*."""
+    by_version: dict[Lineage, list[Facts]] = {}
+    for descendant in descendants:
+        lineage = descendant.lineage
+        holding = next((of for of in holdings if lineage and of.name == lineage.image), None)
+        if lineage and holding:
+            by_version.setdefault(lineage, []).append(clone_facts(descendant, lineage, holding))
+    children: dict[Lineage, list[Lineage]] = {}
+    for holding in holdings:
+        for version in holding.versions:
+            if version.lineage:
+                children.setdefault(version.lineage, []).append(Lineage(holding.name, version.version))
+    return [image_facts(holding, by_version, children) for holding in holdings]
+
+
+def image_facts(
+    holding: Holding, clones: Mapping[Lineage, list[Facts]], children: Mapping[Lineage, list[Lineage]]
+) -> Facts:
+    """All about one image but for what its manifests say, which the caller adds to each version."""
+    here = {version.version: Lineage(holding.name, version.version) for version in holding.versions}
+    roots = [of for version, of in here.items() if not parent_in(holding, version)]
+    return {
+        "name": holding.name,
+        "versions": [version_facts(holding, of, clones, children) for of in here.values()],
+        "channels": dict(holding.state.channels),
+        "history": [dict(change) for change in holding.state.history],
+        "claims": [
+            {"version": held.version, "volumes": list(held.volumes), "holder": held.holder, "alive": held.alive}
+            for held in holding.unfinished
+        ],
+        "lineage": [tree(root, children, clones, ()) for root in roots],
+        "clones": [clone for of, found in sorted_clones(clones) if of.image == holding.name for clone in found],
+    }
+
+
+def sorted_clones(clones: Mapping[Lineage, list[Facts]]) -> list[tuple[Lineage, list[Facts]]]:
+    return sorted(clones.items(), key=lambda item: item[1][0]["name"])
+
+
+def parent_in(holding: Holding, version: str) -> Lineage | None:
+    """The parent of a version, where that is one of the same image and still there."""
+    parent = next(of.lineage for of in holding.versions if of.version == version)
+    there = any(parent and of.version == parent.version for of in holding.versions)
+    return parent if parent and parent.image == holding.name and there else None
+
+
+def version_facts(
+    holding: Holding, of: Lineage, clones: Mapping[Lineage, list[Facts]], children: Mapping[Lineage, list[Lineage]]
+) -> Facts:
+    """What is known of a version beside its manifest."""
+    checked = {} if holding.problems is None else {"problems": list(holding.problems[of.version])}
+    return {
+        "version": of.version,
+        "state": "active",
+        **holding.state.states.get(of.version, {}),
+        "channels": sorted(channel for channel, version in holding.state.channels.items() if version == of.version),
+        "children": [{"image": child.image, "version": child.version} for child in children.get(of, [])],
+        "clones": [clone["name"] for clone in clones.get(of, [])],
+        **checked,
+    }
+
+
+def tree(
+    of: Lineage,
+    children: Mapping[Lineage, list[Lineage]],
+    clones: Mapping[Lineage, list[Facts]],
+    above: tuple[Lineage, ...],
+) -> Facts:
+    """A version with all that descends from it."""
+    below = [child for child in children.get(of, []) if child not in (of, *above)]
+    return {
+        "image": of.image,
+        "version": of.version,
+        "clones": [clone["name"] for clone in clones.get(of, [])],
+        "children": [tree(child, children, clones, (*above, of)) for child in below],
+    }
+
+
+def clone_facts(descendant: Descendant, lineage: Lineage, holding: Holding) -> Facts:
+    """One clone, and whether it is behind."""
+    domain, origin = descendant.domain, descendant.domain.record.origin
+    channel = origin.channel if origin else None
+    said = holding.state.states.get(lineage.version, {}).get("state")
+    witnesses = {"metadata": origin is not None and bool(origin.image), "chain": descendant.chain is not None}
+    return {
+        "name": domain.name,
+        "uuid": domain.uuid,
+        "state": domain.state,
+        "image": lineage.image,
+        "version": lineage.version,
+        "channel": channel,
+        "linked": descendant.chain is not None or (origin.linked if origin else False),
+        "created": origin.created if origin else None,
+        "complete": origin.complete if origin else True,
+        "known_by": [name for name, holds in witnesses.items() if holds],
+        "outdated": channel is not None and holding.state.channels.get(channel) != lineage.version,
+        "deprecated": said == "deprecated",
+        "revoked": said == "revoked",
+        "orphaned": all(version.version != lineage.version for version in holding.versions),
+    }
