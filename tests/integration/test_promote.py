@@ -1,0 +1,419 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Promoting real domains: what a version holds, what is refused, and that only complete ones are seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from support import tiny_guest
+from support.lab import COLLECTION, MIB, assert_same, qemu_img, tool
+
+KILLED = pathlib.Path(__file__).parent / "support" / "killed.py"
+SEALED = {"method": "guest", "first_boot": "systemd", "operations": ["machine-id"]}
+
+
+@pytest.fixture
+def images(lab):
+    """The image pool."""
+    return lab.add_pool("images")
+
+
+def asked(images, domain, **options):
+    return {"domain": domain, "image": "web", "image_pool": images, "sealed": False, **options}
+
+
+def image(lab, images, **options):
+    found = lab.run("image_info", {"image": "web", "image_pool": images, **options})["images"]
+    return found[0] if found else None
+
+
+def in_pool(lab, images):
+    lab.refresh()
+    return sorted(lab.conn.storagePoolLookupByName(images).listVolumes())
+
+
+def path_in(lab, images, volume):
+    return lab.conn.storagePoolLookupByName(images).storageVolLookupByName(volume).path()
+
+
+def manifest_of(result):
+    return result["versions"][0]["manifest"]
+
+
+def sealed_machine(lab, name="web", **options):
+    full = lab.machine(name, **options)
+    assert "msg" not in lab.run("seal", {"domain": full, **SEALED})
+    return full
+
+
+def test_all_written_disks_are_copied_whole_and_flat(lab, images):
+    base = lab.disk("base.qcow2", content=b"base")
+    name = lab.machine("web", disks=["qcow2", "raw"])
+    qemu_img("rebase", "-u", "-b", base, "-F", "qcow2", lab.disk_path(name))
+    lab.write(lab.disk_path(name), b"top", offset=65536)
+    lab.write(lab.disk_path(name, "vdb"), b"data" * 1000, offset=MIB, form="raw")
+    result = lab.run_and_compare("promote", asked(images, name))
+    for target, form in (("vda", "qcow2"), ("vdb", "raw")):
+        copy = path_in(lab, images, f"golden.web.1.{target}.qcow2")
+        qemu_img("compare", "-f", form, "-F", "qcow2", lab.disk_path(name, target), copy)
+        info = json.loads(qemu_img("info", "--output=json", copy))
+        assert "backing-filename" not in info
+        assert info["format-specific"]["data"]["compat"] == "1.1"
+        assert stat.filemode(pathlib.Path(copy).stat().st_mode) == "-r--r--r--"
+    assert [disk["target"] for disk in manifest_of(result)["disks"]] == ["vda", "vdb"]
+    for disk in manifest_of(result)["disks"]:
+        copy = path_in(lab, images, disk["volume"])
+        assert tool("sha256sum", copy).split()[0] == disk["sha256"]
+        assert pathlib.Path(copy).stat().st_size == disk["size"]
+    assert image(lab, images, verify=True)["versions"][0]["problems"] == []
+
+
+def test_no_file_of_an_image_is_wider_than_it_has_to_be(lab, images):
+    lab.run("promote", asked(images, sealed_machine(lab, firmware="uefi"), channels=["stable"]))
+    for volume in in_pool(lab, images):
+        mode = stat.S_IMODE(pathlib.Path(path_in(lab, images, volume)).stat().st_mode)
+        assert mode == (0o640 if volume.endswith(".json") else 0o444)
+
+
+def test_uefi_variables_are_part_of_the_version(lab, images):
+    name = lab.machine("web", firmware="uefi")
+    variables = pathlib.Path(lab.file(f"{name}_VARS.fd"))
+    variables.write_bytes(pathlib.Path("/usr/share/OVMF/OVMF_VARS_4M.fd").read_bytes() + b"")
+    with variables.open("r+b") as file:
+        file.seek(1000)
+        file.write(b"boot order")
+    result = lab.run_and_compare("promote", asked(images, name))
+    firmware = manifest_of(result)["firmware"]
+    assert firmware["type"] == "uefi"
+    assert pathlib.Path(path_in(lab, images, firmware["nvram"]["volume"])).read_bytes() == variables.read_bytes()
+
+
+def test_a_machine_that_never_ran_has_no_uefi_variables_yet(lab, images):
+    result = lab.run("promote", asked(images, lab.machine("web", firmware="uefi")))
+    assert manifest_of(result)["firmware"] == {"type": "uefi"}
+
+
+def test_the_manifest_is_json_that_says_what_and_where_from(lab, images):
+    name = sealed_machine(lab)
+    told = {"job": {"id": 7, "url": "https://example.com/jobs/7"}}
+    lab.run_and_compare(
+        "promote",
+        asked(images, name, sealed=True, labels={"os": "debian"}, description="für alle", provenance=told, recipe="r1"),
+    )
+    found = json.loads(pathlib.Path(path_in(lab, images, "golden.web.1.manifest.json")).read_text())
+    content = found["content"]
+    assert (found["golden"], found["schema"]) == ("manifest", 1)
+    assert (content["image"], content["version"], content["recipe"]) == ("web", "1", "r1")
+    assert (content["labels"], content["description"]) == ({"os": "debian"}, "für alle")
+    assert content["sealed"] == {"method": "guest", "operations": ["machine-id"], "first_boot": "systemd"}
+    assert content["provenance"]["job"] == told["job"]
+    assert content["provenance"]["domain"] == {"name": name, "uuid": lab.domain(name).UUIDString()}
+    assert name not in content["domain"]
+    assert lab.domain(name).UUIDString() not in content["domain"]
+
+
+def test_promoting_the_same_state_again_makes_no_version(lab, images):
+    name = lab.machine("web")
+    lab.run_and_compare("promote", asked(images, name, channels=["candidate"]))
+    again = lab.run_and_compare("promote", asked(images, name, channels=["candidate", "stable"]))
+    assert [action["action"] for action in again["actions"]] == ["assign channel"]
+    assert again["versions"][0]["version"] == "1"
+    lab.domain(name).create()
+    time.sleep(0.5)
+    lab.domain(name).destroy()
+    lab.write(lab.disk_path(name), b"changed")
+    changed = lab.run_and_compare("promote", asked(images, name, channels=["candidate"]))
+    assert changed["versions"][0]["version"] == "2"
+    assert image(lab, images)["channels"] == {"candidate": "2", "stable": "1"}
+
+
+def test_a_changed_definition_is_another_state(lab, images):
+    name = lab.machine("web")
+    lab.run("promote", asked(images, name))
+    lab.domain(name).setMemoryFlags(48 * 1024, 2)
+    assert lab.run_and_compare("promote", asked(images, name))["versions"][0]["version"] == "2"
+
+
+def test_an_unsealed_version_does_not_stand_for_a_sealed_one(lab, images):
+    name = lab.machine("web")
+    lab.run("promote", asked(images, name))
+    lab.run("seal", {"domain": name, **SEALED})
+    result = lab.run_and_compare("promote", asked(images, name, sealed=True))
+    assert (result["versions"][0]["version"], manifest_of(result)["sealed"]["method"]) == ("2", "guest")
+
+
+def test_the_same_recipe_on_the_same_parent_makes_no_version(lab, images):
+    first, second = lab.machine("a"), lab.machine("b", disks=["raw"])
+    lab.run_and_compare("promote", asked(images, first, recipe="r1"))
+    same = lab.run_and_compare("promote", asked(images, second, recipe="r1"))
+    assert (same["changed"], same["versions"][0]["version"]) == (False, "1")
+    other = lab.run_and_compare("promote", asked(images, second, recipe="r2"))
+    assert other["versions"][0]["version"] == "2"
+
+
+def test_a_version_has_the_name_that_was_asked_for_and_never_changes(lab, images):
+    name, other = lab.machine("a"), lab.machine("b")
+    lab.run_and_compare("promote", asked(images, name, version="1.2-rc.1"))
+    assert "golden.web.1.2-rc.1.vda.qcow2" in in_pool(lab, images)
+    refused = lab.run_and_compare("promote", asked(images, other, version="1.2-rc.1"), fails=True)
+    assert "exists already and was made from something else" in refused["msg"]
+    assert lab.run_and_compare("promote", asked(images, other))["versions"][0]["version"] == "1"
+
+
+def test_the_parent_is_read_from_the_backing_chain(lab, images):
+    lab.run("promote", asked(images, lab.machine("first"), version="7"))
+    name = lab.machine("second")
+    parent = path_in(lab, images, "golden.web.7.vda.qcow2")
+    middle = lab.disk("middle.qcow2")
+    qemu_img("rebase", "-u", "-b", parent, "-F", "qcow2", middle)
+    qemu_img("rebase", "-u", "-b", middle, "-F", "qcow2", lab.disk_path(name))
+    lab.refresh()
+    result = lab.run_and_compare("promote", asked(images, name, image="app"))
+    assert manifest_of(result)["lineage"] == {"image": "web", "version": "7"}
+
+
+def test_the_domain_can_take_a_name_that_tells_its_purpose(lab, images):
+    name = lab.machine("web")
+    wanted = asked(images, name, rename_to=f"{name}-golden", channels=["stable"])
+    uuid = lab.domain(name).UUIDString()
+    result = lab.run_and_compare("promote", wanted)
+    assert result["versions"][0]["domain"] == f"{name}-golden"
+    assert lab.domain(f"{name}-golden").UUIDString() == uuid
+
+
+def test_a_rename_that_libvirt_would_refuse_is_refused_before_anything_is_copied(lab, images):
+    name, taken = lab.machine("web"), lab.machine("taken")
+    lab.domain(name).snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
+    refused = lab.run_and_compare("promote", asked(images, name, rename_to=taken), fails=True)
+    assert [what[:24] for what in refused["versions"][0]["obstacles"]] == ["it cannot be renamed: th", "it cannot be renamed whi"]
+
+
+def test_the_next_version_is_the_number_after_the_highest(lab, images):
+    for number, version in enumerate(["9", "10", "1.5", "x"]):
+        lab.run("promote", asked(images, lab.machine(f"m{number}"), version=version))
+    assert lab.run_and_compare("promote", asked(images, lab.machine("last")))["versions"][0]["version"] == "11"
+
+
+def test_disks_outside_of_any_pool_and_volume_disks_are_read_too(lab, images):
+    outside = lab.path / "outside"
+    outside.mkdir(mode=0o711)
+    name = lab.machine("web", disks=["qcow2", "qcow2"])
+    source = pathlib.Path(lab.disk_path(name))
+    lab.write(str(source), b"outside")
+    source.rename(outside / "disk.qcow2")
+    volume = pathlib.Path(lab.disk_path(name, "vdb")).name
+    xml = lab.domain(name).XMLDesc(2).replace(str(source), str(outside / "disk.qcow2"))
+    xml = xml.replace(f"file='{lab.disk_path(name, 'vdb')}'", f"pool='{lab.pool}' volume='{volume}'")
+    before, after = xml.rsplit("<disk type='file'", 1)
+    lab.conn.defineXML(f"{before}<disk type='volume'{after}")
+    lab.run_and_compare("promote", asked(images, name))
+    copy = path_in(lab, images, "golden.web.1.vda.qcow2")
+    assert lab.read(copy, 7) == b"outside"
+    assert [pool.name() for pool in lab.pools()] == [lab.pool, images] or len(lab.pools()) == 2
+
+
+# ---- what is refused
+
+
+def add_device(lab, name, xml):
+    domain = lab.domain(name)
+    lab.conn.defineXML(domain.XMLDesc(2).replace("</devices>", f"{xml}</devices>"))
+
+
+NETWORK_DISK = (
+    "<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='nbd' name='x'>"
+    "<host name='127.0.0.1' port='10809'/></source><target dev='vdx' bus='virtio'/></disk>"
+)
+HOST_DEVICE = (
+    "<hostdev mode='subsystem' type='usb' managed='yes'><source><vendor id='0x1234'/><product id='0xbeef'/></source>"
+    "</hostdev>"
+)
+
+
+def test_all_obstacles_are_told_at_once(lab, images):
+    name = lab.machine("web", disks=["qcow2", "raw", "raw"])
+    add_device(lab, name, NETWORK_DISK + HOST_DEVICE + "<tpm model='tpm-tis'><backend type='emulator'/></tpm>")
+    pathlib.Path(lab.disk_path(name)).unlink()
+    qemu_img("create", "-q", "-f", "qcow2", "-b", "/etc/shadow", "-F", "raw", lab.disk_path(name, "vdb"), "16M")
+    domain = lab.domain(name)
+    lab.conn.defineXML(domain.XMLDesc(2).replace("<target dev='vdc'", "<shareable/><target dev='vdc'"))
+    lab.refresh()
+    refused = lab.run_and_compare("promote", asked(images, name, sealed=True), fails=True)
+    obstacles = refused["versions"][0]["obstacles"]
+    for number, words in enumerate(
+        [
+            f"disk vda ({lab.disk_path(name)}) is not there",
+            "disk vdb is raw for the domain, but its content looks like qcow2",
+            "disk vdc is shared with other domains",
+            "disk vdx is a network disk",
+            "it is not sealed",
+            "it has a host device (subsystem usb)",
+            "it has a TPM (emulator)",
+        ]
+    ):
+        assert obstacles[number].startswith(words), obstacles
+    assert len(obstacles) == 7
+
+
+@pytest.mark.parametrize(
+    ("state", "options", "words"),
+    [
+        ("running", {}, "it is running: shut it down"),
+        ("paused", {}, "it is paused: shut it down"),
+        ("shutoff", {"sealed": True}, "it is not sealed"),
+        ("shutoff", {"image": "Web/.."}, "'Web/..' cannot be one"),
+        ("shutoff", {"version": "../1"}, "'../1' cannot be one"),
+        ("shutoff", {"channels": ["a b"]}, "'a b' cannot be one"),
+        ("shutoff", {"image_pool": "t-promote-no-such"}, "has no pool of that name (there: "),
+        ("shutoff", {"domain": "t-promote-no-such"}, "has no domain of that name"),
+        ("shutoff", {"uri": "qemu:///nowhere"}, "connecting to qemu:///nowhere"),
+    ],
+)
+def test_a_bad_call_gets_one_clear_message_and_changes_nothing(lab, images, state, options, words):
+    name = lab.machine("web", state=state)
+    refused = lab.run_and_compare("promote", {**asked(images, name), **options}, fails=True)
+    assert words in refused["msg"]
+    assert "Traceback" not in refused["msg"]
+
+
+def test_a_domain_without_disks_and_one_that_is_saved_are_refused(lab, images):
+    empty = lab.machine("empty", disks=[])
+    assert "it has no disk" in lab.run_and_compare("promote", asked(images, empty), fails=True)["msg"]
+    saved = lab.machine("saved", state="running")
+    lab.domain(saved).managedSave()
+    assert "its memory was saved" in lab.run_and_compare("promote", asked(images, saved), fails=True)["msg"]
+
+
+def test_a_seal_is_stale_once_a_disk_was_written_to(lab, images):
+    name = sealed_machine(lab)
+    lab.write(lab.disk_path(name), b"later")
+    refused = lab.run_and_compare("promote", asked(images, name, sealed=True), fails=True)
+    assert "written to since it was sealed" in refused["msg"]
+    lab.run_and_compare("seal", {"domain": name, **SEALED})
+    assert lab.run_and_compare("promote", asked(images, name, sealed=True))["changed"]
+
+
+def test_no_space_leaves_nothing_and_says_what_to_do(lab, images):
+    name = lab.machine("web", disks=["raw", "raw"])
+    (lab.path / "content").write_bytes(b"x" * (8 * MIB))
+    for target in ("vda", "vdb"):
+        lab.write(lab.disk_path(name, target), b"x" * (8 * MIB), form="raw")
+    directory = lab.path / "images"
+    tool("mount", "-t", "tmpfs", "-o", "size=12m,mode=0711", "tmpfs", str(directory))
+    try:
+        lab.refresh()
+        failed = lab.run("promote", asked(images, name))
+        assert "No space left" in failed["msg"]
+        assert "Free space in the pool" in failed["msg"]
+        assert failed["versions"][0]["left"] == []
+        assert [volume for volume in in_pool(lab, images) if "journal" not in volume] == []
+    finally:
+        tool("umount", str(directory))
+        lab.refresh()
+
+
+# ---- others at the same time, and deaths
+
+
+def test_domains_promoted_at_once_become_one_version_each(lab, images):
+    names = [lab.machine(f"m{number}") for number in range(4)]
+    for name in names:
+        lab.write(lab.disk_path(name), name.encode())
+    with ThreadPoolExecutor(len(names)) as runs:
+        results = list(runs.map(lambda name: lab.run("promote", asked(images, name, channels=["last"])), names))
+    assert [result["msg"] for result in results if result.get("failed")] == []
+    made = {result["versions"][0]["version"]: name for name, result in zip(names, results)}
+    assert sorted(made) == ["1", "2", "3", "4"]
+    for version, name in made.items():
+        copy = path_in(lab, images, f"golden.web.{version}.vda.qcow2")
+        assert lab.read(copy, len(name)) == name.encode()
+    found = image(lab, images, verify=True)
+    assert [version["problems"] for version in found["versions"]] == [[], [], [], []]
+    assert found["claims"] == []
+
+
+def test_of_runs_that_want_the_same_version_one_makes_it(lab, images):
+    names = [lab.machine(f"m{number}") for number in range(4)]
+    with ThreadPoolExecutor(len(names)) as runs:
+        results = list(runs.map(lambda name: lab.run("promote", asked(images, name, version="v1")), names))
+    failed = [result["msg"] for result in results if result.get("failed")]
+    assert len(failed) == 3
+    assert all("is being made by process" in message or "exists already" in message for message in failed), failed
+    assert image(lab, images, verify=True)["versions"][0]["problems"] == []
+
+
+def killed_run(lab, args, when="never", number=0):
+    """Run promote until it is killed; what it did to pools, where it is not."""
+    done = subprocess.run(
+        [sys.executable, str(KILLED), str(COLLECTION / "plugins" / "modules" / "promote.py"), when, str(number)],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": {"uri": lab.uri, **args}}),
+        env={**os.environ, "PYTHONPATH": str(COLLECTION.parents[2])},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode == 0) == (when == "never"), done
+    return done.stderr.split()
+
+
+def check_visible(lab, images, name):
+    """What is visible of an image is whole, and that is at most version 1; returns what there is of it."""
+    found = lab.run("image_info", {"image": name, "image_pool": images, "verify": True})["images"]
+    versions = [(version["version"], version["problems"]) for of in found for version in of["versions"]]
+    assert versions in ([], [("1", [])])
+    return found[0] if versions else None
+
+
+def source_of(lab, name):
+    """What of the world is the source's."""
+    return {key: value for key, value in lab.world().items() if name in key and "/images/" not in key}
+
+
+def test_a_run_killed_at_any_moment_is_made_up_for_by_the_next(lab, images):
+    if lab.where:
+        pytest.skip("what is killed runs where libvirt does")
+    name = lab.machine("web", firmware="uefi")
+    pathlib.Path(lab.file(f"{name}_VARS.fd")).write_bytes(b"variables" * 1000)
+    lab.write(lab.disk_path(name), b"precious")
+    before = source_of(lab, name)
+    steps = killed_run(lab, asked(images, name, image="x", channels=["stable"]))
+    assert steps.count("copy") == 2
+    moments = [("before", number) for number in range(1, len(steps) + 1)]
+    moments += [("amid", number) for number, step in enumerate(steps, 1) if step == "upload"]
+    for when, number in moments:
+        image, moment = f"{when}{number}", f"killed {when} step {number} ({steps[number - 1]})"
+        wanted = asked(images, name, image=image, channels=["stable"])
+        killed_run(lab, wanted, when, number)
+        assert_same(before, source_of(lab, name), f"{moment}, the source is changed")
+        check_visible(lab, images, image)
+        start = time.monotonic()
+        assert "msg" not in (result := lab.run("promote", wanted)), (moment, result)
+        assert time.monotonic() - start < 15, moment
+        made = check_visible(lab, images, image)
+        assert made, moment
+        assert (made["channels"], made["claims"]) == ({"stable": "1"}, []), moment
+        assert lab.read(path_in(lab, images, f"golden.{image}.1.vda.qcow2"), 8) == b"precious"
+
+
+def test_a_run_killed_while_libvirt_copies_is_made_up_for_by_the_next(lab, images):
+    if lab.where:
+        pytest.skip("what is killed runs where libvirt does")
+    content = os.urandom(MIB) * 600
+    name = lab.machine("web", disks=[tiny_guest.Disk("vda", lab.disk("big.raw", "raw", 600 * MIB), "raw")])
+    pathlib.Path(lab.disk_path(name)).write_bytes(content)
+    wanted = asked(images, name)
+    killed_run(lab, wanted, "amid", 1 + killed_run(lab, asked(images, lab.machine("small"), image="x")).index("copy"))
+    result = lab.run("promote", wanted)
+    assert result["actions"][0]["replacing"] == ["golden.web.1.manifest.json", "golden.web.1.vda.qcow2"]
+    assert check_visible(lab, images, "web")
+    qemu_img("compare", "-f", "raw", "-F", "qcow2", lab.disk_path(name), path_in(lab, images, "golden.web.1.vda.qcow2"))
