@@ -11,8 +11,8 @@ version_added: "0.1.0"
 description:
   - Tells what the image pool holds, where the channels point, and which domains of this hypervisor descend from which
     version.
-  - Clones are known by their metadata, and by the files that their disks are overlays of. The latter outrank the former,
-    since they also tell of domains that other tools made, or that lost their metadata.
+  - Clones are known by their metadata, and by the files that their disks are overlays of. The latter outrank the
+    former, since they also tell of domains that other tools made, or that lost their metadata.
 author:
   - The golden.libvirt developers (@golden-libvirt)
 extends_documentation_fragment:

@@ -194,7 +194,10 @@ def test_a_rename_that_libvirt_would_refuse_is_refused_before_anything_is_copied
     name, taken = lab.machine("web"), lab.machine("taken")
     lab.domain(name).snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
     refused = lab.run_and_compare("promote", asked(images, name, rename_to=taken), fails=True)
-    assert [what[:24] for what in refused["versions"][0]["obstacles"]] == ["it cannot be renamed: th", "it cannot be renamed whi"]
+    assert [what[:24] for what in refused["versions"][0]["obstacles"]] == [
+        "it cannot be renamed: th",
+        "it cannot be renamed whi",
+    ]
 
 
 def test_the_next_version_is_the_number_after_the_highest(lab, images):
