@@ -18,7 +18,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Volume,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.seal import seal_obstacles, valid_seal
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.template import template_of, unpromotable
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.template import definition_of, unpromotable
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def witness_of(source: Source) -> dict[str, Any]:
     parts = [*source.disks.items(), ("nvram", source.nvram)]
     return {
         "uuid": source.domain.uuid,
-        "template": hashlib.sha256(template_of(source.domain.xml).encode()).hexdigest(),
+        "definition": hashlib.sha256(definition_of(source.domain.xml).encode()).hexdigest(),
         "files": [
             {"part": part, "path": volume.path, "mtime": volume.mtime, "size": volume.size}
             for part, volume in parts

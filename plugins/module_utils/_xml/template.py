@@ -39,6 +39,18 @@ def template_of(xml: str) -> str:
         if disk_of(disk).written:
             remove(disk, "source")
             disk.set("type", "file")
+    return tidied(root)
+
+
+def definition_of(xml: str) -> str:
+    """A domain's inactive *xml* as it was before it was renamed or marked by us."""
+    root = parse(xml)
+    remove(root, "name")
+    return tidied(root)
+
+
+def tidied(root: Element) -> str:
+    """*root* as text, without our metadata and the spaces that these leave."""
     with_record(root, Record())
     for metadata in root.findall("metadata"):
         if not len(metadata):

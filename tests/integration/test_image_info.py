@@ -1,0 +1,279 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""image_info on real pools: what is there, what descends from it, what was tampered with; and the module channel."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shutil
+
+import pytest
+from support import versions
+from support.lab import assert_same, qemu_img
+
+
+def told(lab, image="web", **options):
+    """What image_info tells of one image."""
+    found = lab.run_and_compare("image_info", {"images": [image], "image_pool": lab.pool, **options})
+    assert "msg" not in found, found
+    return found["images"][0] if found["images"] else None
+
+
+def channel(lab, name, version, **options):
+    args = {"image": "web", "image_pool": lab.pool, "name": name, "version": version, **options}
+    return {name: value for name, value in args.items() if value is not None}
+
+
+def clone(lab, *names, **options):
+    args = {"names": [f"{lab.prefix}-{name}" for name in names], "image": "web", "image_pool": lab.pool, **options}
+    result = lab.run("clone", args)
+    assert "msg" not in result, result
+    return [item["name"] for item in result["clones"]]
+
+
+def clones_of(found):
+    return {item["name"]: item for item in found["clones"]}
+
+
+def test_an_empty_pool_and_an_unknown_image_are_no_error(lab):
+    assert lab.run("image_info", {"image_pool": lab.pool})["images"] == []
+    assert told(lab, "nothing") is None
+
+
+def test_versions_are_told_in_order_with_their_channels(lab):
+    for version in ("10", "9", "1.10", "1.9"):
+        versions.add(lab, "web", version)
+    lab.run_and_compare("channel", channel(lab, "stable", "9"))
+    found = told(lab)
+    assert [(of["version"], of["channels"], of["state"]) for of in found["versions"]] == [
+        ("1.9", [], "active"),
+        ("1.10", [], "active"),
+        ("9", ["stable"], "active"),
+        ("10", [], "active"),
+    ]
+    assert "domain" not in found["versions"][0]
+
+
+def test_the_history_tells_who_moved_which_channel(lab):
+    for version in ("1", "2"):
+        versions.add(lab, "web", version)
+        lab.run_and_compare("channel", channel(lab, "stable", version))
+    lab.run_and_compare("channel", channel(lab, "stable", None, state="absent"))
+    found = told(lab)
+    assert found["channels"] == {}
+    moves = [(change["serial"], change["channel"], change["from"], change["to"]) for change in found["history"]]
+    assert moves == [(1, "stable", None, "1"), (2, "stable", "1", "2"), (3, "stable", "2", None)]
+    assert all(re.fullmatch(r"\S+@\S+", change["by"]) for change in found["history"])
+
+
+def test_clones_are_known_by_metadata_or_disks_and_flagged_when_behind(lab):
+    for version in ("1", "2"):
+        versions.add(lab, "web", version)
+    lab.run("channel", channel(lab, "stable", "1"))
+    by_channel, full = clone(lab, "a", channel="stable") + clone(lab, "full", version="1", linked=False)
+    careless = clone(lab, "b", channel="stable")[0]
+    xml = re.sub(r"<metadata>.*</metadata>", "", lab.domain(careless).XMLDesc(2), flags=re.DOTALL)
+    lab.conn.defineXML(xml)
+    foreign = lab.machine("virsh", disks=["qcow2"])
+    qemu_img("rebase", "-u", "-b", lab.file("golden.web.2.vda.qcow2"), "-F", "qcow2", lab.disk_path(foreign))
+    lab.run("channel", channel(lab, "stable", "2"))
+    found = clones_of(told(lab))
+    assert {name: (of["version"], of["known_by"], of["linked"], of["outdated"]) for name, of in found.items()} == {
+        by_channel: ("1", ["metadata", "chain"], True, True),
+        full: ("1", ["metadata"], False, False),
+        careless: ("1", ["chain"], True, False),
+        foreign: ("2", ["chain"], True, False),
+    }
+    assert not any(of["orphaned"] for of in found.values())
+
+
+def test_a_clone_below_its_own_snapshots_is_still_known(lab):
+    versions.add(lab, "web", "1")
+    name = clone(lab, "a", version="1")[0]
+    lab.run("snapshot", {"domain": name, "name": "s", "mode": "external"})
+    xml = re.sub(r"<metadata>.*</metadata>", "", lab.domain(name).XMLDesc(2), flags=re.DOTALL)
+    lab.conn.defineXML(xml)
+    assert clones_of(told(lab))[name]["known_by"] == ["chain"]
+
+
+def test_clones_whose_version_is_gone_are_orphaned(lab):
+    versions.add(lab, "web", "1")
+    name = clone(lab, "a", version="1", linked=False)[0]
+    for volume in ("golden.web.1.manifest.json", "golden.web.1.vda.qcow2"):
+        pathlib.Path(lab.file(volume)).unlink()
+    lab.refresh()
+    found = told(lab)
+    assert (found["versions"], clones_of(found)[name]["orphaned"]) == ([], True)
+
+
+def test_clones_of_an_image_of_that_name_in_another_pool_are_not_counted(lab):
+    versions.add(lab, "web", "1")
+    clone(lab, "a", version="1")
+    other = lab.add_pool("other")
+    for volume in ("golden.web.1.manifest.json", "golden.web.1.vda.qcow2"):
+        shutil.copy(lab.file(volume), lab.path / "other")
+    lab.refresh()
+    assert told(lab, image_pool=other)["clones"] == []
+    assert len(told(lab)["clones"]) == 1
+
+
+def test_lineage_is_a_tree_with_the_clones_at_its_versions(lab):
+    lab.run("promote", {"domain": lab.machine("root"), "image": "web", "image_pool": lab.pool, "sealed": False})
+    parent = "golden.web.1.vda.qcow2"
+    for number in ("2", "3"):
+        name = lab.machine(f"m{number}")
+        qemu_img("rebase", "-u", "-b", lab.file(parent), "-F", "qcow2", lab.disk_path(name))
+        lab.run("promote", {"domain": name, "image": "web", "image_pool": lab.pool, "sealed": False})
+        lab.domain(name).undefine()
+        parent = f"golden.web.{number}.vda.qcow2"
+    name = clone(lab, "leaf", version="2")[0]
+    found = told(lab)
+    (root,) = found["lineage"]
+    assert (root["version"], [of["version"] for of in root["children"]]) == ("1", ["2"])
+    (child,) = root["children"]
+    assert (child["clones"], [of["version"] for of in child["children"]]) == ([name], ["3"])
+    assert found["versions"][0]["children"] == [{"image": "web", "version": "2"}]
+    assert found["versions"][2]["lineage"] == {"image": "web", "version": "2"}
+
+
+def tamper(lab, name, change):
+    path = pathlib.Path(lab.file(name))
+    path.chmod(0o644)
+    change(path)
+    path.chmod(0o444)
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[70000] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (flip, "golden.web.1.vda.raw has another content than was promoted"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "golden.web.1.vda.raw has 16777215 bytes instead of"),
+        (lambda path: None, None),
+        (lambda path: path.unlink() or path.touch(), "golden.web.1.vda.raw has 0 bytes instead of 16777216"),
+    ],
+)
+def test_verify_finds_what_was_tampered_with(lab, change, problem):
+    versions.add(lab, "web", "1", disks=["raw"])
+    tamper(lab, "golden.web.1.vda.raw", change)
+    lab.refresh()
+    found = told(lab, verify=True)["versions"][0]["problems"]
+    assert len(found) == (problem is not None)
+    assert not problem or found[0].startswith(problem)
+
+
+def test_verify_finds_missing_writable_and_rebased_volumes(lab):
+    versions.add(lab, "web", "1", disks=["qcow2", "qcow2", "qcow2"])
+    pathlib.Path(lab.file("golden.web.1.vda.qcow2")).unlink()
+    pathlib.Path(lab.file("golden.web.1.vdb.qcow2")).chmod(0o644)
+    base = lab.disk("base.qcow2")
+    tamper(
+        lab,
+        "golden.web.1.vdc.qcow2",
+        lambda path: qemu_img("rebase", "-u", "-f", "qcow2", "-b", base, "-F", "qcow2", str(path)),
+    )
+    lab.refresh()
+    found = told(lab, verify=True)["versions"][0]["problems"]
+    assert found[:2] == [
+        "golden.web.1.vda.qcow2 is missing",
+        "golden.web.1.vdb.qcow2 has mode 0644 instead of 0444",
+    ]
+    assert f"golden.web.1.vdc.qcow2 is an overlay of {base}, which no manifest names" in found
+
+
+def test_a_pool_that_was_copied_by_hand_holds_the_images(lab):
+    versions.add(lab, "web", "1", disks=["qcow2", "raw"])
+    lab.run("channel", channel(lab, "stable", "1"))
+    other = lab.add_pool("other")
+    for path in (lab.path / "pool").glob("golden.*"):
+        shutil.copy(path, lab.path / "other")
+    found = told(lab, image_pool=other, verify=True)
+    assert (found["channels"], found["versions"][0]["version"]) == ({"stable": "1"}, "1")
+    assert all("is missing" not in problem for problem in found["versions"][0]["problems"])
+
+
+# ---- channel
+
+
+def test_channels_are_moved_once_and_removed(lab):
+    for version in ("1", "2"):
+        versions.add(lab, "web", version)
+    moved = lab.run_and_compare("channel", channel(lab, None, "1", names=["candidate", "stable"]))
+    assert [(item["channel"], item["previous"], item["version"]) for item in moved["channels"]] == [
+        ("candidate", None, "1"),
+        ("stable", None, "1"),
+    ]
+    lab.run_and_compare("channel", channel(lab, "stable", "2", expect_current="1"))
+    lab.run_and_compare("channel", channel(lab, "candidate", None, state="absent"))
+    assert told(lab)["channels"] == {"stable": "2"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"image": "wbe"}, "has no image wbe. Near: web"),
+        ({"version": "7"}, "has no complete version 7. There: 1"),
+        ({"name": "a/b"}, "'a/b' cannot be one"),
+        ({"expect_current": "3"}, "points at nothing, not at 3 as expected"),
+        ({"version": None}, "state is present but all of the following are missing: version"),
+    ],
+)
+def test_a_bad_move_gets_one_clear_message_and_changes_nothing(lab, options, words):
+    versions.add(lab, "web", "1")
+    args = {**channel(lab, "stable", "1"), **options}
+    args = {name: value for name, value in args.items() if value is not None}
+    assert words in lab.run_and_compare("channel", args, fails=True)["msg"]
+
+
+@pytest.mark.parametrize("module", ["channel", "image_info"])
+def test_an_unknown_pool_is_told_with_those_that_are_there(lab, module):
+    args = channel(lab, "stable", "1") if module == "channel" else {}
+    refused = lab.run(module, {**args, "image_pool": "t-no-such"})["msg"]
+    assert "has no pool of that name" in refused
+    assert lab.pool in refused
+
+
+def test_one_channel_that_cannot_be_moved_hides_no_other(lab):
+    versions.add(lab, "web", "1")
+    result = lab.run("channel", channel(lab, None, "1", names=["good", "b a d"]))
+    assert [item["failed"] for item in result["channels"]] == [False, True]
+    assert told(lab)["channels"] == {"good": "1"}
+
+
+# ---- seal
+
+SEAL = {"method": "guest", "first_boot": "systemd", "operations": ["machine-id"]}
+
+
+def test_a_seal_is_marked_once_and_again_after_a_write(lab):
+    names = [lab.machine("a"), lab.machine("b", disks=["raw", "qcow2"])]
+    lab.run_and_compare("seal", {"domains": names, **SEAL})
+    lab.write(lab.disk_path(names[1], "vdb"), b"later")
+    result = lab.run_and_compare("seal", {"domains": names, **SEAL})
+    assert [item["changed"] for item in result["seals"]] == [False, True]
+    assert "later" not in str(result)
+
+
+def test_a_seal_changes_nothing_but_the_metadata(lab):
+    name = lab.machine("a")
+    before = lab.world()
+    lab.run("seal", {"domain": name, **SEAL})
+    after = lab.world()
+    key = f"xml {name}"
+    assert re.sub(r"\n? *<metadata>.*</metadata>", "", after[key], flags=re.DOTALL) == before[key]
+    assert_same({**before, key: ""}, {**after, key: ""}, "a seal is metadata")
+
+
+@pytest.mark.parametrize(
+    ("state", "disks", "words"),
+    [("running", ["qcow2"], "it is running: shut it down"), ("shutoff", [], "it has no disk that it writes to")],
+)
+def test_what_cannot_be_sealed_is_refused(lab, state, disks, words):
+    name = lab.machine("a", disks=disks, state=state)
+    assert words in lab.run_and_compare("seal", {"domain": name, **SEAL}, fails=True)["msg"]

@@ -1,0 +1,271 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What promoting decides: the version, the steps, what stands in the way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Overtaken, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._model import (
+    Disk,
+    Domain,
+    Lineage,
+    Record,
+    Seal,
+    Sealed,
+    State,
+    Version,
+    Volume,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.channel import (
+    AssignChannel,
+    RemoveChannel,
+    moved,
+    plan_channel,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import Asked, Shelf, Source, obstacles_to
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.promote import plan_promote
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.seal import plan_seal, valid_seal
+
+BY = {"created": "2026-01-01T00:00:00Z", "created_by": "me@here", "host": "here"}
+XML = "<domain type='qemu'><name>web</name><uuid>u-1</uuid><os><type>hvm</type></os><devices/></domain>"
+PATH = "/srv/web.qcow2"
+DISK = Disk("vda", path=PATH, format="qcow2")
+ASKED = Asked(image="web", pool="golden", sealed=False)
+
+
+def volume(path=PATH, form="qcow2", mtime="1.0"):
+    return Volume("p", path.rpartition("/")[2], path, form, 1000, 10, 10, mtime=mtime)
+
+
+def source(disks=(DISK,), *, volumes=None, domain=None, **options):
+    found = {disk.target: volume(disk.path, disk.format) for disk in disks if disk.written and disk.path}
+    made = Domain("web", "u-1", "shutoff", XML, disks=tuple(disks), **(domain or {}))
+    return Source(made, {**found, **(volumes or {})}, **options)
+
+
+def complete(number, of=None, **options):
+    """A version, made of the source *of*."""
+    draft = plan_promote(of or source(), ASKED, Shelf(), BY).actions[0].draft
+    return replace(draft, version=number, **options)
+
+
+def words(plan):
+    return [action.words for action in plan.actions]
+
+
+SEAL = Seal("guest", ("machine-id",), "systemd", "then", ((PATH, "1.0"),))
+
+
+def test_a_new_version_is_claimed_copied_committed_and_then_assigned():
+    disks = (DISK, Disk("sda", device="cdrom", readonly=True), Disk("vdb", path="/b"))
+    nvram = volume("/n.fd", "raw")
+    plan = plan_promote(source(disks, nvram=nvram), replace(ASKED, channels=("b", "a")), Shelf(), BY)
+    assert words(plan) == ["claim version", *["copy into version"] * 3, "commit version", *["assign channel"] * 2]
+    assert [action.volume for action in plan.actions[1:4]] == [
+        "golden.web.1.vda.qcow2",
+        "golden.web.1.vdb.qcow2",
+        "golden.web.1.nvram.fd",
+    ]
+    assert [action.channel for action in plan.actions[5:]] == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("versions", "states", "held", "number"),
+    [
+        ([], {}, {}, "1"),
+        (["1", "2"], {}, {}, "3"),
+        (["9", "10", "1.11", "x12"], {}, {}, "11"),
+        (["1"], {"7": {"state": "absent"}}, {}, "8"),
+        (["1"], {}, {"2": "process 7 on there"}, "3"),
+    ],
+)
+def test_the_next_number_is_above_all_that_were_ever_there(versions, states, held, number):
+    of = source(domain={"record": Record()}, volumes={"vda": volume(mtime="0.5")})
+    shelf = Shelf([complete(version, of) for version in versions], State(states=states), held=held)
+    assert plan_promote(source(), ASKED, shelf, BY).result["version"] == number
+
+
+def test_what_a_dead_run_left_is_replaced():
+    shelf = Shelf(unfinished={"1": ("golden.web.1.vda.qcow2",), "5": ("golden.web.5.vda.qcow2",)})
+    claim = plan_promote(source(), ASKED, shelf, BY).actions[0]
+    assert (claim.version, claim.replacing) == ("1", ("golden.web.1.vda.qcow2",))
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "same"),
+    [
+        ({}, {}, True),
+        ({"volumes": {"vda": volume(mtime="2.0")}}, {}, False),
+        ({"nvram": volume("/n.fd", "raw")}, {}, False),
+        ({"domain": {"state": "running"}}, {}, None),
+        ({}, {"version": "1"}, True),
+        ({}, {"version": "2"}, False),
+        ({}, {"recipe": "r"}, False),
+    ],
+)
+def test_the_same_state_is_the_same_version(changed, options, same):
+    shelf, asked = Shelf([complete("1")]), replace(ASKED, **options)
+    domain = changed.pop("domain", None)
+    found = source(**changed)
+    if domain:
+        found = replace(found, domain=replace(found.domain, **domain))
+    if same is None:
+        with pytest.raises(Refused):
+            plan_promote(found, asked, shelf, BY)
+    else:
+        assert (plan_promote(found, asked, shelf, BY).actions == ()) is same
+
+
+def test_a_version_that_is_not_active_does_not_count_as_the_same():
+    shelf = Shelf([complete("1")], State(states={"1": {"state": "revoked"}}))
+    assert plan_promote(source(), ASKED, shelf, BY).result["version"] == "2"
+
+
+def test_a_block_device_does_not_tell_that_it_was_not_written_to():
+    block = source([Disk("vda", kind="block", path="/dev/vg/web")])
+    assert plan_promote(block, ASKED, Shelf([complete("1", block)]), BY).result["version"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "lineage", "same"),
+    [("r1", None, True), ("r2", None, False), ("r1", Lineage("base", "1"), False)],
+)
+def test_the_same_recipe_on_the_same_parent_is_the_same_version_even_of_a_running_domain(recipe, lineage, same):
+    shelf = Shelf([complete("1", recipe="r1")])
+    running = replace(source(lineage=lineage), domain=replace(source().domain, state="running"))
+    if same:
+        assert plan_promote(running, replace(ASKED, recipe=recipe), shelf, BY).actions == ()
+    else:
+        with pytest.raises(Refused, match="it is running"):
+            plan_promote(running, replace(ASKED, recipe=recipe), shelf, BY)
+
+
+def test_an_existing_version_only_gets_the_channels_that_it_lacks():
+    state = State(channels={"a": "1", "b": "7"})
+    plan = plan_promote(source(), replace(ASKED, channels=("a", "b", "c")), Shelf([complete("1")], state), BY)
+    assert [(action.words, action.channel) for action in plan.actions] == [
+        ("assign channel", "b"),
+        ("assign channel", "c"),
+    ]
+    assert (plan.before["channels"], plan.after["channels"]) == ({"b": "7", "c": None}, {"b": "1", "c": "1"})
+
+
+@pytest.mark.parametrize(
+    ("shelf", "reason"),
+    [
+        (
+            Shelf([complete("4", source(volumes={"vda": volume(mtime="0")}))]),
+            "exists already and was made from something",
+        ),
+        (Shelf(state=State(states={"4": {"state": "absent"}})), "exists already"),
+        (Shelf(held={"4": "process 7 on there"}), "is being made by process 7 on there"),
+    ],
+)
+def test_a_version_that_was_asked_for_by_name_must_be_free(shelf, reason):
+    with pytest.raises(Refused, match=reason):
+        plan_promote(source(), replace(ASKED, version="4"), shelf, BY)
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "obstacle"),
+    [
+        (source(domain={}), ASKED, None),
+        (source(saved=True), ASKED, "its memory was saved"),
+        (source([]), ASKED, "it has no disk"),
+        (source([replace(DISK, readonly=True)]), ASKED, "it has no disk"),
+        (source(volumes={"vda": None}), ASKED, "disk vda (/srv/web.qcow2) is not there"),
+        (source(volumes={"vda": volume(form="raw")}), ASKED, "disk vda is qcow2 for the domain, but its content looks"),
+        (
+            source([replace(DISK, kind="network", path=None)], volumes={"vda": None}),
+            ASKED,
+            "disk vda is a network disk",
+        ),
+        (source([replace(DISK, shareable=True)]), ASKED, "disk vda is shared"),
+        (source([replace(DISK, transient=True)]), ASKED, "disk vda is transient"),
+        (source(domain={"persistent": False}), ASKED, "it is transient: define it"),
+        (source(), replace(ASKED, sealed=True), "it is not sealed"),
+        (source(domain={"record": Record(seal=SEAL)}), replace(ASKED, sealed=True), None),
+        (
+            source(domain={"record": Record(seal=SEAL)}, volumes={"vda": volume(mtime="2.0")}),
+            replace(ASKED, sealed=True),
+            "it was written to since it was sealed",
+        ),
+        (source(snapshots=2), replace(ASKED, rename_to="other"), "it cannot be renamed while it has snapshots"),
+        (source(taken=True), replace(ASKED, rename_to="other"), "it cannot be renamed: there is a domain other"),
+        (source(), replace(ASKED, rename_to="a/b"), "it cannot be renamed: 'a/b' is no name"),
+        (source(), replace(ASKED, rename_to=""), "it cannot be renamed: '' is no name"),
+        (source(snapshots=2, taken=True), replace(ASKED, rename_to="web"), None),
+    ],
+)
+def test_what_stands_in_the_way(given, asked, obstacle):
+    found = obstacles_to(given, asked)
+    assert [what[: len(obstacle or "")] for what in found] == ([obstacle] if obstacle else [])
+
+
+def test_what_is_sealed_is_in_the_manifest_and_what_is_not_is_null():
+    sealed_source = source(domain={"record": Record(seal=SEAL)})
+    assert complete("1", sealed_source).sealed == Sealed("guest", ("machine-id",), "systemd")
+    assert complete("1").sealed is None
+
+
+# ---- seals
+
+
+def test_a_seal_that_holds_is_not_marked_again():
+    sealed = Sealed("guest", ("machine-id",), "systemd")
+    found = source()
+    plan = plan_seal(found.domain, found.disks, sealed, "now")
+    record = plan.actions[0].record
+    domain = replace(found.domain, record=record)
+    assert valid_seal(domain, found.disks) == sealed
+    assert plan_seal(domain, found.disks, sealed, "later").actions == ()
+    assert words(plan_seal(domain, found.disks, replace(sealed, operations=()), "later")) == ["mark domain"]
+    assert valid_seal(domain, {"vda": volume(mtime="3")}) is None
+    assert valid_seal(domain, {**found.disks, "vdb": volume("/b")}) is None
+
+
+# ---- channels
+
+
+@pytest.mark.parametrize(
+    ("move", "current", "outcome"),
+    [
+        (AssignChannel("web", "c", "2", "p"), {}, {"c": "2"}),
+        (AssignChannel("web", "c", "2", "p"), {"c": "1", "d": "1"}, {"c": "2", "d": "1"}),
+        (AssignChannel("web", "c", "2", "p"), {"c": "2"}, None),
+        (AssignChannel("web", "c", "2", "p", "1"), {"c": "1"}, {"c": "2"}),
+        (AssignChannel("web", "c", "2", "p", "1"), {"c": "2"}, None),
+        (AssignChannel("web", "c", "2", "p", "1"), {"c": "3"}, Overtaken),
+        (AssignChannel("web", "c", "2", "p", ""), {}, {"c": "2"}),
+        (AssignChannel("web", "c", "2", "p", ""), {"c": "1"}, Overtaken),
+        (AssignChannel("web", "c", "9", "p"), {}, Refused),
+        (RemoveChannel("web", "c", "p"), {"c": "1", "d": "1"}, {"d": "1"}),
+        (RemoveChannel("web", "c", "p"), {}, None),
+        (RemoveChannel("web", "c", "p", "2"), {"c": "1"}, Overtaken),
+    ],
+)
+def test_a_channel_moves_by_the_same_rules_in_the_plan_and_in_the_record(move, current, outcome):
+    state = State(channels=current, states={"9": {"state": "revoked", "reason": "bad"}})
+    if outcome in (Overtaken, Refused):
+        for decide in (lambda: moved(state, move, {}), lambda: plan_channel(move, state)):
+            with pytest.raises(outcome):
+                decide()
+        return
+    found = moved(state, move, {"by": "me"})
+    assert (found.channels if found else None) == outcome
+    assert plan_channel(move, state).changed == (outcome is not None)
+    if found:
+        assert found.history[-1] == {
+            "by": "me",
+            "channel": "c",
+            "from": current.get("c"),
+            "to": outcome.get("c"),
+        }
+
+
+def test_a_version_made_by_another_collection_has_no_witness_and_is_not_the_same():
+    foreign = Version("web", "1", "t", "me", "<domain/>", sealed=None)
+    assert plan_promote(source(), ASKED, Shelf([foreign]), BY).result["version"] == "2"
