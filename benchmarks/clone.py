@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long clones take, beside a bare libvirt-python loop that makes the same volumes and domains.
 
-    PYTHONPATH=<where ansible_collections is> benchmarks/clone.py [--uri URI] [NUMBER …]
+    PYTHONPATH=<where ansible_collections is> python3 benchmarks/clone.py [--uri URI] [NUMBER …]
 
 Needs ansible-core, libvirt-python and lxml. Makes a pool of its own below --directory and removes all that it made.
 """

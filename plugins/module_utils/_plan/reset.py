@@ -126,7 +126,11 @@ def new_parts(source: Source, clone: Clone) -> Iterator[tuple[str, str]]:
     endings = [(part.name, "qcow2") for part in source.disks] + ([("nvram", "fd")] if source.nvram else [])
     for part, ending in endings:
         numbered = (names.clone_volume(clone.domain.name, part, ending, number) for number in itertools.count(1))
-        yield part, next(name for name in numbered if name not in taken)
+        yield part, first_free(numbered, taken)
+
+
+def first_free(candidates: Iterator[str], taken: Collection[str]) -> str:
+    return next(name for name in candidates if name not in taken)
 
 
 def sorted_out(clone: Clone, disks: Collection[str]) -> tuple[tuple[Made, ...], tuple[Made, ...]]:

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run a module that is killed (SIGKILL) at one of the things that it does to pools.
 
-    python killed.py promote.py before 3     # before the third creation, copy, upload or deletion
-    python killed.py promote.py amid 3       # when half of it is uploaded, or while libvirt copies
-    python killed.py promote.py never 0      # not at all; says on the standard error what those things are
+python killed.py promote.py before 3     # before the third creation, copy, upload or deletion
+python killed.py promote.py amid 3       # when half of it is uploaded, or while libvirt copies
+python killed.py promote.py never 0      # not at all; says on the standard error what those things are
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from support import tiny_guest
 COLLECTION = pathlib.Path(__file__).resolve().parents[3]
 MODULE_SECONDS = 300
 MIB = 1024 * 1024
+SECTOR = 512
 UNDEFINE = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
@@ -146,9 +147,10 @@ class Lab:
         """The guest-visible bytes of a disk, its chain of backing files included."""
         target = self.path / ".read"
         form = json.loads(qemu_img("info", "-U", "--output=json", path))["format"]
-        source = ["-U", "-f", form, f"if={path}", "bs=1", f"skip={offset}", f"count={offset + length}"]
+        first, end = offset // SECTOR, -(-(offset + length) // SECTOR)
+        source = ["-U", "-f", form, f"if={path}", f"bs={SECTOR}", f"skip={first}", f"count={end}"]
         qemu_img("dd", "-O", "raw", f"of={target}", *source)
-        content = target.read_bytes()
+        content = target.read_bytes()[offset - first * SECTOR :]
         target.unlink()
         return content[:length]
 
