@@ -7,7 +7,7 @@ help:  ## show this
 
 .PHONY: test
 test:  ## install what tests need, then everything that CI asks for
-	tests/run.sh integration:system sanity:ends units:ends $(STATIC)
+	tests/run.sh demo integration:system sanity:ends units:ends $(STATIC)
 
 .PHONY: test-all
 test-all:  ## sanity and units on every supported ansible-core
