@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import files, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Volume
@@ -21,7 +21,7 @@ def chain_of(hypervisor: Hypervisor, path: str | None) -> dict[str, Volume]:
     found: dict[str, Volume] = {}
     while path and path not in found and not path.startswith("/dev/"):
         try:
-            volume = volumes.volume_at(hypervisor, path)
+            volume = files.volume_at(hypervisor, path)
         except GoldenError:
             break
         found[path] = volume
@@ -63,7 +63,7 @@ class KnownFiles:
             if directory in self.refreshed:
                 break
             self.refreshed.add(directory)
-            pool = volumes.pool_over(self.hypervisor, directory)
+            pool = files.pool_over(self.hypervisor, directory)
             if pool is None:
                 break
             pool.refresh(patience=0)
@@ -78,7 +78,7 @@ def covered(hypervisor: Hypervisor, paths: Iterable[str | None]) -> list[volumes
     found: list[volumes.Pool] = []
     for directory in sorted({posixpath.dirname(path) for path in paths if path and not path.startswith("/dev/")}):
         with suppress(GoldenError):
-            pool = volumes.pool_at(hypervisor, directory)
+            pool = files.pool_at(hypervisor, directory)
             pool.refresh()
             found.append(pool)
     return found

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Callable, TypeVar
 
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, NotFound
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, NotFound, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
@@ -38,6 +38,15 @@ class Pool:
         root = volume_xml.pool_of(handle.XMLDesc(0))
         self.type = root.type
         self.path = root.path
+
+    def require_files(self) -> None:
+        """Refuse a pool whose volumes are not files of a directory."""
+        if self.type not in DIRECTORIES:
+            raise Refused(
+                f"using pool {self.name} for images",
+                f"it is a pool of type {self.type}",
+                f"Use one of type {', '.join(DIRECTORIES)}.",
+            )
 
     def path_of(self, name: str) -> str:
         """Where a volume is, or would be, in a pool of files."""
@@ -68,11 +77,10 @@ class Pool:
 
     def fresh_names(self) -> list[str]:
         """The names of all volumes, those too that another daemon has just made in the same directory."""
-        if not self.refresh(patience=0):
+        if self.hypervisor.local and self.type in DIRECTORIES:
             with suppress(OSError):
-                if self.hypervisor.local and self.type in DIRECTORIES:
-                    return sorted(os.listdir(self.path))
-            self.refresh()
+                return sorted(os.listdir(self.path))
+        self.refresh()
         return self.names()
 
     def find(self, name: str) -> Volume | None:
@@ -178,11 +186,24 @@ class Pool:
             progress(done)
         return digest.hexdigest()
 
+    def flush(self, name: str) -> None:
+        """Have the system write a volume to its disk, where it is a file of this machine."""
+        if self.at_hand(name):
+            descriptor = os.open(self.path_of(name), os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def at_hand(self, name: str) -> bool:
+        """Whether a volume is a file that this process can read."""
+        path = self.path_of(name)
+        return self.hypervisor.local and self.type in DIRECTORIES and os.path.isfile(path) and os.access(path, os.R_OK)
+
     def blocks(self, name: str) -> Iterator[bytes]:
         """A volume's bytes in blocks: read from the file on this machine, else through a libvirt stream."""
-        path = self.path_of(name) if self.type in DIRECTORIES else self.read(name).path
-        if self.hypervisor.local and os.path.isfile(path) and os.access(path, os.R_OK):
-            with open(path, "rb", buffering=0) as file:
+        if self.at_hand(name):
+            with open(self.path_of(name), "rb", buffering=0) as file:
                 while block := file.read(BLOCK):
                     yield block
             return
@@ -240,76 +261,3 @@ def open_pool(hypervisor: Hypervisor, name: str) -> Pool:
     pool = Pool(hypervisor, handle)
     pool.refresh(patience=0)  # where it is busy, what this daemon knows will do: writers look again
     return pool
-
-
-def pool_at(hypervisor: Hypervisor, directory: str) -> Pool:
-    """The pool over *directory*, or a transient one that lives as long as the connection's task."""
-    with hypervisor.lock:
-        found = pool_over(hypervisor, directory)
-        if found:
-            return found
-        name = "golden-" + hashlib.sha256(directory.encode()).hexdigest()[:12]
-        try:
-            handle = hypervisor.conn.storagePoolCreateXML(volume_xml.directory_pool(name, directory), 0)
-        except libvirt.libvirtError:
-            found = pool_over(hypervisor, directory)  # another run may have been quicker
-            if found:
-                return found
-            with asking(f"reading directory {directory} through a transient pool"):
-                raise
-        hypervisor.closing.callback(drop_pool, handle)
-        return Pool(hypervisor, handle)
-
-
-def pool_over(hypervisor: Hypervisor, directory: str) -> Pool | None:
-    """The active pool whose files are those of *directory*."""
-    with asking("listing pools"):
-        handles = hypervisor.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
-    for handle in handles:
-        with suppress(libvirt.libvirtError):  # a transient one may go meanwhile
-            if volume_xml.pool_of(handle.XMLDesc(0)).path == directory:
-                return Pool(hypervisor, handle)
-    return None
-
-
-def drop_pool(handle: libvirt.virStoragePool) -> None:
-    with suppress(libvirt.libvirtError):  # another run uses it: it is transient and harmless
-        patiently(handle.destroy)
-
-
-def volume_at(hypervisor: Hypervisor, path: str) -> Volume:
-    """The volume that is the file or block device *path*, whether a pool covers it or not; NotFound without one."""
-    handle = handle_at(hypervisor, path)
-    try:
-        return volume_xml.volume_of(handle.storagePoolLookupByVolume().name(), handle.XMLDesc(0))
-    except libvirt.libvirtError as err:  # the pool knows it, but it is gone
-        raise unreadable(path, err) from err
-
-
-def find_at(hypervisor: Hypervisor, path: str) -> Volume | None:
-    """The volume at *path*, or None where there is none."""
-    try:
-        return volume_at(hypervisor, path)
-    except NotFound:
-        return None
-
-
-def handle_at(hypervisor: Hypervisor, path: str) -> libvirt.virStorageVol:
-    """libvirt's handle of the volume at *path*; NotFound where there is no such file."""
-    try:
-        return hypervisor.conn.storageVolLookupByPath(path)
-    except libvirt.libvirtError as err:
-        if path.startswith("/dev/"):  # looking into it as a directory would open every device
-            raise unreadable(path, err) from err
-    try:
-        pool_at(hypervisor, posixpath.dirname(path)).refresh()
-        return hypervisor.conn.storageVolLookupByPath(path)
-    except (libvirt.libvirtError, GoldenError) as err:
-        raise unreadable(path, err) from err
-
-
-def unreadable(path: str, err: Exception) -> NotFound:
-    advice = "Define a pool that it belongs to." if path.startswith("/dev/") else "Check that it is there."
-    return NotFound(
-        f"looking for {path} on the hypervisor", err.reason if isinstance(err, GoldenError) else str(err), advice
-    )

@@ -84,7 +84,9 @@ class Journal:
                 return base.state
             size = documents.room_for(len(record(highest + 1, base, wanted)))
             written = self.write(highest + 1, base, decide, size)
-            if written and self.stands(written):
+            if written is None:
+                self.clock.sleep(STEP)  # what another machine has just made may take a moment to be seen
+            elif self.stands(written):
                 return written.state
 
     def settled(self) -> tuple[int, Entry]:

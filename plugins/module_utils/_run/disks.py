@@ -7,7 +7,7 @@ from __future__ import annotations
 import posixpath
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, files, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, Lineage, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 
@@ -22,7 +22,7 @@ def volume_of(bench: Bench, disk: Disk) -> Volume | None:
     if disk.kind == "volume" and disk.pool and disk.volume:
         return bench.pool(disk.pool).find(disk.volume)
     if disk.kind in ("file", "block") and disk.path:
-        return volumes.find_at(bench.hypervisor, disk.path)
+        return files.find_at(bench.hypervisor, disk.path)
     return None
 
 

@@ -11,7 +11,7 @@ from functools import singledispatch
 from typing import Any, Callable, Optional
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, files, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
@@ -43,9 +43,10 @@ class Bench:
             return self.pools[name]
 
     def repository(self, pool: str) -> Repository:
-        """The images of a pool, listed once."""
+        """The images of a pool, listed once. Refused where its volumes are not files: creating one is not exclusive."""
         with self.hypervisor.lock:
             if pool not in self.repositories:
+                self.pool(pool).require_files()
                 self.repositories[pool] = Repository(self.pool(pool))
             return self.repositories[pool]
 
@@ -124,7 +125,7 @@ def create_volume(action: actions.CreateVolume, bench: Bench) -> Undo:
 def copy_volume(action: actions.CopyVolume, bench: Bench) -> Undo:
     pool = bench.pool(action.pool)
     xml = volume_xml.new_volume(action.volume, action.capacity, action.format, mode=action.mode)
-    pool.copy(xml, action.volume, volumes.handle_at(bench.hypervisor, action.source))
+    pool.copy(xml, action.volume, files.handle_at(bench.hypervisor, action.source))
     return lambda: pool.delete(action.volume)
 
 

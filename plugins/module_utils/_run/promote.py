@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder, manifest
 from ansible_collections.golden.libvirt.plugins.module_utils._image.claims import Claims
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
@@ -88,7 +89,7 @@ def source_of(bench: Bench, name: str, asked: Asked) -> Source:
     return Source(
         domain=domain,
         disks=found,
-        nvram=volumes.find_at(hypervisor, nvram) if nvram else None,
+        nvram=files.find_at(hypervisor, nvram) if nvram else None,
         lineage=lineage_of(bench, domain, found, asked),
         saved=domains.saved(hypervisor, name),
         snapshots=domains.snapshot_count(hypervisor, name) if asked.rename_to else 0,
@@ -133,14 +134,17 @@ def claim_version(action: steps.ClaimVersion, bench: Bench) -> Undo:
 
 @perform.register
 def copy_part(action: steps.CopyPart, bench: Bench) -> Undo:
-    pool, source = bench.pool(action.pool), volumes.handle_at(bench.hypervisor, action.source)
+    pool, source = bench.pool(action.pool), files.handle_at(bench.hypervisor, action.source)
     xml = volume_xml.new_volume(action.volume, action.capacity, action.format, mode=volume_xml.FROZEN)
     try:
         pool.copy(xml, action.volume, source)
     except AlreadyThere:  # libvirt began it late for a run that had died before our claim
         pool.delete(action.volume)
         pool.copy(xml, action.volume, source)
-    bench.learned[action.volume] = {"size": pool.read(action.volume).size, "sha256": pool.sha256(action.volume)}
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        flushed = aside.submit(pool.flush, action.volume)  # a version must outlive a power cut right after its manifest
+        bench.learned[action.volume] = {"size": pool.read(action.volume).size, "sha256": pool.sha256(action.volume)}
+        flushed.result()
     return lambda: delete_part(pool, action.volume)
 
 

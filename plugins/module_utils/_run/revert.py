@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, snapshots, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, snapshots, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import (
     DiscardMemory,
@@ -102,7 +102,7 @@ def wait_for_a_free_name(bench: Bench, domain: str) -> None:
 @perform.register
 def restore_nvram(action: RestoreNvram, bench: Bench) -> Undo:
     directory, name = posixpath.split(action.path)
-    pool = volumes.pool_at(bench.hypervisor, directory)
+    pool = files.pool_at(bench.hypervisor, directory)
     pool.refresh()
     before = pool.download(name) if pool.find(name) else None
     content = contents_at(bench, action.source) if action.source else None
@@ -112,7 +112,7 @@ def restore_nvram(action: RestoreNvram, bench: Bench) -> Undo:
 
 def contents_at(bench: Bench, path: str) -> bytes:
     directory, name = posixpath.split(path)
-    pool = volumes.pool_at(bench.hypervisor, directory)
+    pool = files.pool_at(bench.hypervisor, directory)
     pool.refresh()
     return pool.download(name)
 

@@ -8,7 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, snapshots, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
+    agent,
+    domains,
+    files,
+    snapshots,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import (
     CreateOverlay,
     CreateSnapshot,
@@ -111,7 +116,7 @@ def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
         snapshots.delete(hypervisor, action.domain, action.name)
         if snapshot.memory_file:  # libvirt 9.0 leaves it
             directory, _slash, name = snapshot.memory_file.rpartition("/")
-            pool = volumes.pool_at(hypervisor, directory)
+            pool = files.pool_at(hypervisor, directory)
             pool.refresh()
             pool.delete(name)
 

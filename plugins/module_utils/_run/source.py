@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, State
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.channel import refuse_revoked
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Part, Source
@@ -98,4 +98,4 @@ def kind_of(disk: Disk) -> str:
 
 
 def part_at(bench: Bench, name: str, path: str, form: str) -> Part:
-    return Part(name, path, form, volumes.volume_at(bench.hypervisor, path).capacity)
+    return Part(name, path, form, files.volume_at(bench.hypervisor, path).capacity)

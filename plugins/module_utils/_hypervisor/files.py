@@ -1,0 +1,89 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files and devices by their path, whether a pool covers them or not."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from contextlib import suppress
+
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool, patiently
+from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
+
+
+def pool_at(hypervisor: Hypervisor, directory: str) -> Pool:
+    """The pool over *directory*, or a transient one that lives as long as the connection's task."""
+    with hypervisor.lock:
+        found = pool_over(hypervisor, directory)
+        if found:
+            return found
+        name = "golden-" + hashlib.sha256(directory.encode()).hexdigest()[:12]
+        try:
+            handle = hypervisor.conn.storagePoolCreateXML(volume_xml.directory_pool(name, directory), 0)
+        except libvirt.libvirtError:
+            found = pool_over(hypervisor, directory)  # another run may have been quicker
+            if found:
+                return found
+            with asking(f"reading directory {directory} through a transient pool"):
+                raise
+        hypervisor.closing.callback(drop_pool, handle)
+        return Pool(hypervisor, handle)
+
+
+def pool_over(hypervisor: Hypervisor, directory: str) -> Pool | None:
+    """The active pool whose files are those of *directory*."""
+    with asking("listing pools"):
+        handles = hypervisor.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
+    for handle in handles:
+        with suppress(libvirt.libvirtError):  # a transient one may go meanwhile
+            if volume_xml.pool_of(handle.XMLDesc(0)).path == directory:
+                return Pool(hypervisor, handle)
+    return None
+
+
+def drop_pool(handle: libvirt.virStoragePool) -> None:
+    with suppress(libvirt.libvirtError):  # another run uses it: it is transient and harmless
+        patiently(handle.destroy)
+
+
+def volume_at(hypervisor: Hypervisor, path: str) -> Volume:
+    """The volume that is the file or block device *path*, whether a pool covers it or not; NotFound without one."""
+    handle = handle_at(hypervisor, path)
+    try:
+        return volume_xml.volume_of(handle.storagePoolLookupByVolume().name(), handle.XMLDesc(0))
+    except libvirt.libvirtError as err:  # the pool knows it, but it is gone
+        raise unreadable(path, err) from err
+
+
+def find_at(hypervisor: Hypervisor, path: str) -> Volume | None:
+    """The volume at *path*, or None where there is none."""
+    try:
+        return volume_at(hypervisor, path)
+    except NotFound:
+        return None
+
+
+def handle_at(hypervisor: Hypervisor, path: str) -> libvirt.virStorageVol:
+    """libvirt's handle of the volume at *path*; NotFound where there is no such file."""
+    try:
+        return hypervisor.conn.storageVolLookupByPath(path)
+    except libvirt.libvirtError as err:
+        if path.startswith("/dev/"):  # looking into it as a directory would open every device
+            raise unreadable(path, err) from err
+    try:
+        pool_at(hypervisor, posixpath.dirname(path)).refresh()
+        return hypervisor.conn.storageVolLookupByPath(path)
+    except (libvirt.libvirtError, GoldenError) as err:
+        raise unreadable(path, err) from err
+
+
+def unreadable(path: str, err: Exception) -> NotFound:
+    advice = "Define a pool that it belongs to." if path.startswith("/dev/") else "Check that it is there."
+    return NotFound(
+        f"looking for {path} on the hypervisor", err.reason if isinstance(err, GoldenError) else str(err), advice
+    )
