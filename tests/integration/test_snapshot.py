@@ -102,7 +102,7 @@ def test_an_unknown_domain_hides_no_other(lab):
     name = lab.machine("web")
     result = lab.run("snapshot", {"domains": [f"{name}x", name], "name": "one"})
     assert [item["failed"] for item in result["snapshots"]] == [True, False]
-    assert result["failed"] and f"Near: {name}." in result["msg"]
+    assert result["failed"] and f"Near: {name}" in result["msg"]
     assert names(lab, name) == ["one"]
 
 
