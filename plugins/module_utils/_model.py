@@ -296,12 +296,4 @@ class Identity:
     nvram: str | None = None
 
 
-@dataclass(frozen=True)
-class Taken:
-    """The identities in use on a hypervisor, active and inactive domains alike, lower case."""
-
-    uuids: frozenset[str] = frozenset()
-    macs: frozenset[str] = frozenset()
-
-
 Facts = dict[str, Any]

@@ -13,8 +13,8 @@ description:
   - A clone has its own name, UUID, MAC addresses, generation id, UEFI variables, SMBIOS and disk serial numbers,
     consoles and sockets; its graphics ports and vsock address are chosen at each start. What two machines cannot
     share and cannot each have of their own, such as a host device, is refused, all of it at once.
-  - UUID and MAC addresses follow from the hypervisor and the clone's name, so that a clone that is made anew is known
-    to the DHCP server. They are never those of another domain of the hypervisor, running or not.
+  - The MAC addresses follow from the hypervisor and the clone's name, so that a clone that is made anew is known to the
+    DHCP server. They are never those of another domain of the hypervisor, running or not.
   - A clone that is there is never replaced. Where it was struck from another version than the one asked for,
     RV(clones[].outdated) says so; M(golden.libvirt.revert) brings it to that version.
   - The clone is defined first and marked as complete last. What a run that was killed has left is removed and made
@@ -214,7 +214,7 @@ clones:
       description: The clone's name.
       type: str
     uuid:
-      description: Its UUID.
+      description: Its UUID. A new clone's is not known in check mode.
       type: str
     macs:
       description: The MAC addresses of its interfaces.

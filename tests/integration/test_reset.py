@@ -133,7 +133,7 @@ def test_what_cannot_be_reverted_is_refused(lab):
         (back(lab, name, version="2"), "disks that the clone has not: vdb"),
         (back(lab, name, version="3"), "no complete version 3"),
         (back(lab, name, channel="stable"), "no channel stable"),
-        (back(lab, name, safety_snapshot="s"), "safety snapshot"),
+        (back(lab, name, safety_snapshot="s"), "safety_snapshot"),
     ):
         assert said in lab.run_and_compare("revert", args, fails=True)["msg"]
 

@@ -50,6 +50,14 @@ def handle_of(hypervisor: Hypervisor, name: str) -> libvirt.virDomain:
     )
 
 
+def incarnation(hypervisor: Hypervisor, name: str, uuid: str | None) -> libvirt.virDomain:
+    """libvirt's handle of the domain with this *uuid*, where one is given: its name may be another's meanwhile."""
+    if uuid is None:
+        return handle_of(hypervisor, name)
+    with asking(f"looking for domain {name}", "Somebody has removed it meanwhile: see what is there and decide again."):
+        return hypervisor.conn.lookupByUUIDString(uuid)
+
+
 def find(hypervisor: Hypervisor, name: str) -> Domain | None:
     """The domain, or None."""
     handle = look_up(hypervisor, name)
@@ -146,17 +154,16 @@ def define(hypervisor: Hypervisor, xml: str, name: str) -> None:
         hypervisor.conn.defineXMLFlags(xml, 0)
 
 
-def undefine(hypervisor: Hypervisor, name: str, *, keep_nvram: bool = False, keep_tpm: bool = False) -> None:
-    """Forget a domain that is off, its snapshots' metadata too; its disks stay.
+def undefine(hypervisor: Hypervisor, name: str, uuid: str | None = None) -> None:
+    """Forget a domain that is off, its snapshots' metadata, UEFI variables and vTPM state too; its disks stay.
 
-    Without KEEP_TPM libvirt deletes vTPM state (9.0 to 12.8).
+    Where *uuid* is given, that one and no other of the name.
     """
     flags = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
     flags |= libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-    flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM if keep_nvram else libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-    flags |= libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM if keep_tpm else libvirt.VIR_DOMAIN_UNDEFINE_TPM
+    flags |= libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_TPM
     with asking(f"removing domain {name}"):
-        handle_of(hypervisor, name).undefineFlags(flags)
+        incarnation(hypervisor, name, uuid).undefineFlags(flags)
 
 
 def start(hypervisor: Hypervisor, name: str, *, paused: bool = False) -> None:
@@ -213,9 +220,12 @@ def rename(hypervisor: Hypervisor, name: str, to: str) -> None:
         handle_of(hypervisor, name).rename(to, 0)
 
 
-def set_metadata(hypervisor: Hypervisor, name: str, element: str | None) -> None:
-    """Put our element into the persistent (and, where it runs, the live) definition; None removes it."""
-    handle = handle_of(hypervisor, name)
+def set_metadata(hypervisor: Hypervisor, name: str, element: str | None, uuid: str | None = None) -> None:
+    """Put our element into the persistent (and, where it runs, the live) definition; None removes it.
+
+    Where *uuid* is given, of that domain and no other of the name.
+    """
+    handle = incarnation(hypervisor, name, uuid)
     with asking(f"writing the metadata of domain {name}"):
         flags = libvirt.VIR_DOMAIN_AFFECT_CONFIG
         flags |= libvirt.VIR_DOMAIN_AFFECT_LIVE if handle.isActive() else 0

@@ -79,12 +79,12 @@ class DefineDomain(Action):
 
 @dataclass(frozen=True)
 class UndefineDomain(Action):
-    """Forget a domain that is off, with its NVRAM file and vTPM state unless kept."""
+    """Forget a domain that is off, with its NVRAM file, vTPM state and snapshots: that of this *uuid* and no other that
+    took its name meanwhile."""
 
     words: ClassVar[str] = "remove domain"
     domain: str
-    keep_nvram: bool = field(default=False, repr=False)
-    keep_tpm: bool = field(default=False, repr=False)
+    uuid: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,14 @@ class MarkDomain(Action):
 
 @dataclass(frozen=True)
 class MarkClone(Action):
-    """Write down whether a clone is *complete*. What came before stays, even if what comes after fails."""
+    """Write down whether a clone (that of this *uuid*) is *complete*. What came before stays, even if what comes after
+    fails."""
 
     words: ClassVar[str] = "mark clone"
     settles: ClassVar[str] = "after"
     domain: str
     complete: bool
+    uuid: str = field(repr=False)
     record: Record = field(repr=False)
 
 

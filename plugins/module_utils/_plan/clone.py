@@ -79,12 +79,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class DefineClone(Action):
-    """Define a domain that must not be there yet; *holder* is who its XML says makes it."""
+    """Define a domain that must not be there yet. As its *uuid* is new, libvirt refuses it where the name is taken."""
 
     words: ClassVar[str] = "define domain"
     domain: str
+    uuid: str = field(repr=False)
     xml: str = field(repr=False)
-    holder: Holder = field(repr=False)
 
 
 def plan_clone(
@@ -123,11 +123,14 @@ def doing(wanted: Wanted, name: str) -> str:
 
 
 def debris(there: Domain, origin: Origin, volumes: Mapping[str, Collection[str]]) -> Iterator[Action]:
-    """Remove what a run that was cut off had made. *volumes* are the names in each pool known."""
+    """Remove what a run that was cut off had made. *volumes* are the names in each pool known.
+
+    The domain goes first: of two runs that find it, only one goes on.
+    """
+    yield actions.UndefineDomain(there.name, there.uuid)
     for volume in origin.made:
         if volume.volume in volumes.get(volume.pool, (volume.volume,)):
             yield actions.DeleteVolume(volume.pool, volume.volume)
-    yield actions.UndefineDomain(there.name)
 
 
 def made(wanted: Wanted, name: str, register: Register, volumes: Collection[str]) -> Plan:
@@ -157,13 +160,13 @@ def made(wanted: Wanted, name: str, register: Register, volumes: Collection[str]
     return Plan(
         item=name,
         actions=(
-            DefineClone(name, xml, wanted.holder),
+            DefineClone(name, identity.uuid, xml),
             *storage(wanted, name, identity, parts),
-            actions.MarkClone(name, True, Record(origin)),
+            actions.MarkClone(name, True, identity.uuid, Record(origin)),
             *going(wanted, name, True, origin),
         ),
-        after={**facts(name, identity.uuid, identity.macs, origin), "state": "running" if wanted.start else "shutoff"},
-        result={**facts(name, identity.uuid, identity.macs, origin), "outdated": False},
+        after={**facts(name, identity.macs, origin), "state": "running" if wanted.start else "shutoff"},
+        result={**facts(name, identity.macs, origin), "outdated": False},
         warnings=source.warnings,
     )
 
@@ -213,7 +216,7 @@ def going(wanted: Wanted, name: str, off: bool, origin: Origin) -> Iterator[Acti
 
 def kept(wanted: Wanted, there: Domain, origin: Origin) -> Plan:
     """A clone that is whole: never replaced, only told to be outdated; started where that is asked for."""
-    shown = facts(there.name, there.uuid, there.macs, origin)
+    shown = facts(there.name, there.macs, origin)
     state = "running" if wanted.start and there.off else there.state
     return Plan(
         item=there.name,
@@ -224,11 +227,10 @@ def kept(wanted: Wanted, there: Domain, origin: Origin) -> Plan:
     )
 
 
-def facts(name: str, uuid: str, macs: tuple[str, ...], origin: Origin) -> dict[str, Any]:
+def facts(name: str, macs: tuple[str, ...], origin: Origin) -> dict[str, Any]:
     """What is shown of a clone, the same before and after."""
     return {
         "name": name,
-        "uuid": uuid,
         "macs": list(macs),
         "image": origin.image or None,
         "version": origin.version or None,

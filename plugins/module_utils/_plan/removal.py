@@ -39,8 +39,8 @@ def plan_removal(
     return Plan(
         item=name,
         actions=tuple(steps(there, origin, volumes, leavings)),
-        before={**facts(name, there.uuid, there.macs, origin), "state": there.state},
-        result=facts(name, there.uuid, there.macs, origin),
+        before={**facts(name, there.macs, origin), "state": there.state},
+        result={**facts(name, there.macs, origin), "uuid": there.uuid},
     )
 
 
@@ -50,10 +50,10 @@ def steps(
     """The domain goes last, its snapshots with it: as long as anything is left, it says what."""
     if not there.off:
         yield actions.StopDomain(there.name)
-    yield actions.MarkClone(there.name, False, Record(replace(origin, complete=False)))
+    yield actions.MarkClone(there.name, False, there.uuid, Record(replace(origin, complete=False)))
     for file in leavings.files:
         yield actions.DeleteVolume(file.pool, file.name)
     for volume in origin.made:
         if volume.volume in volumes[volume.pool]:
             yield actions.DeleteVolume(volume.pool, volume.volume)
-    yield actions.UndefineDomain(there.name)
+    yield actions.UndefineDomain(there.name, there.uuid)

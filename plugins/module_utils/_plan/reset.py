@@ -81,7 +81,7 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
             actions.DefineDomain(domain.name, xml),
             *([DiscardMemory(domain.name)] if clone.leavings.saved else []),
             *([] if power == "shutoff" else [actions.StartDomain(domain.name, paused=power == "paused")]),
-            actions.MarkClone(domain.name, True, Record(between)),
+            actions.MarkClone(domain.name, True, domain.uuid, Record(between)),
             *(ForgetSnapshot(domain.name, snapshot) for snapshot in clone.leavings.snapshots),
             *(actions.DeleteVolume(file.pool, file.name) for file in clone.leavings.files),
             *(actions.DeleteVolume(made.pool, made.volume) for made in old if made.volume in clone.taken),

@@ -8,13 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, Overtaken, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, guest, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import clone
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest, guest_for
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register, taken_by
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings, leavings_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.removal import plan_removal
@@ -28,12 +28,13 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import M
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     """One plan per name."""
     asked = list(dict.fromkeys(params["names"]))
-    there = {domain.name: domain for domain in domains.read_all(bench.hypervisor)}
     if params["state"] == "absent":
-        return removals(bench, asked, params["image"], there)
+        return removals(bench, asked, params["image"])
     wanted = wanted_by(bench, params, asked)
-    register = register_for(bench, asked, there)
+    # Before the domains: whose volume is there already, its domain is too.
     taken = bench.pool(wanted.pool).names()
+    there = by_name(bench)
+    register = register_for(bench, asked, there)
 
     def one(name: str) -> Plan:
         return clone.plan_clone(wanted, name, there.get(name), register, volumes=taken, busy=busy(there.get(name)))
@@ -74,8 +75,9 @@ def wanted_by(bench: Bench, params: Params, asked: Sequence[str]) -> clone.Wante
 def register_for(bench: Bench, asked: Collection[str], there: Mapping[str, Domain]) -> Register:
     """Identities that nobody has; what a clone had that is half made is free for the one that takes its place."""
     others = [domain for domain in there.values() if domain.name not in asked or not half_made(domain)]
+    macs = {mac.lower() for domain in others for mac in domain.macs}
     host = domains.host(bench.hypervisor)
-    return Register(host["uuid"] or host["hostname"], taken_by(others, domains.live_macs(bench.hypervisor)))
+    return Register(host["uuid"] or host["hostname"], macs | domains.live_macs(bench.hypervisor))
 
 
 def half_made(domain: Domain) -> bool:
@@ -88,9 +90,13 @@ def busy(domain: Domain | None) -> bool:
     return bool(origin and not origin.complete and origin.holder and holder.alive(origin.holder))
 
 
-def removals(bench: Bench, asked: Sequence[str], image: str | None, there: Mapping[str, Domain]) -> Sequence[Planned]:
+def by_name(bench: Bench) -> dict[str, Domain]:
+    return {domain.name: domain for domain in domains.read_all(bench.hypervisor)}
+
+
+def removals(bench: Bench, asked: Sequence[str], image: str | None) -> Sequence[Planned]:
     """The plans to remove clones."""
-    surveyor = Surveyor(bench)
+    surveyor, there = Surveyor(bench), by_name(bench)
     users = [(disk.path, domain.name) for domain in there.values() for disk in domain.disks if disk.path]
 
     def one(name: str) -> Plan:
@@ -112,15 +118,16 @@ def removals(bench: Bench, asked: Sequence[str], image: str | None, there: Mappi
 
 @perform.register
 def define_clone(action: clone.DefineClone, bench: Bench) -> Undo:
-    hypervisor, doing = bench.hypervisor, f"defining domain {action.domain}"
-    if domains.look_up(hypervisor, action.domain) is not None:
-        raise AlreadyThere(doing, "somebody has made a domain of that name meanwhile", "Run this again.")
-    domains.define(hypervisor, action.xml, action.domain)
-    # A redefinition by another run in this instant looks like a success to both: who is it now?
-    origin = domains.read(hypervisor, action.domain).record.origin
-    if origin is None or origin.holder != action.holder:
-        raise Overtaken(doing, "another run defines the same domain", "Wait for it to end and run this again.")
-    return lambda: domains.undefine(hypervisor, action.domain)
+    hypervisor = bench.hypervisor
+    try:
+        domains.define(hypervisor, action.xml, action.domain)
+    except GoldenError as err:
+        there = domains.find(hypervisor, action.domain)
+        if there is None or there.uuid == action.uuid:
+            raise
+        advice = "Another run may be at it: let it end and run this again."
+        raise AlreadyThere(err.doing, "somebody has made a domain of that name meanwhile", advice) from err
+    return lambda: domains.undefine(hypervisor, action.domain, action.uuid)
 
 
 @perform.register
@@ -130,9 +137,13 @@ def customise_guest(action: CustomiseGuest, bench: Bench) -> Undo:
 
 
 def finish(bench: Bench, params: Params, item: Plan) -> Mapping[str, Any]:
-    """The addresses of a guest that was waited for until it had some."""
-    waited = params["state"] == "present" and params["start"] and params["wait_for"] == "address"
-    return {"addresses": agent.addresses(bench.hypervisor, item.item)} if waited else {}
+    """What only a clone that is there has: its UUID, and its addresses where they were waited for."""
+    if params["state"] == "absent":
+        return {}
+    found: dict[str, Any] = {"uuid": domains.handle_of(bench.hypervisor, item.item).UUIDString()}
+    if params["start"] and params["wait_for"] == "address":
+        found["addresses"] = agent.addresses(bench.hypervisor, item.item)
+    return found
 
 
 CLONE = Verb("clones", plan, finish)

@@ -166,7 +166,7 @@ def define_domain(action: actions.DefineDomain, bench: Bench) -> Undo:
 
 @perform.register
 def undefine_domain(action: actions.UndefineDomain, bench: Bench) -> Undo:
-    domains.undefine(bench.hypervisor, action.domain, keep_nvram=action.keep_nvram, keep_tpm=action.keep_tpm)
+    domains.undefine(bench.hypervisor, action.domain, action.uuid)
     return None
 
 
@@ -180,7 +180,7 @@ def mark_domain(action: actions.MarkDomain, bench: Bench) -> Undo:
 
 @perform.register
 def mark_clone(action: actions.MarkClone, bench: Bench) -> Undo:
-    domains.set_metadata(bench.hypervisor, action.domain, metadata_xml.element_of(action.record))
+    domains.set_metadata(bench.hypervisor, action.domain, metadata_xml.element_of(action.record), action.uuid)
     return None
 
 

@@ -30,12 +30,6 @@ def plan_reset(bench: Bench, params: Params, name: str, surveyor: Surveyor) -> P
             "it is not a clone of an image",
             "Revert it to a snapshot; or make clones with golden.libvirt.clone.",
         )
-    if params["safety_snapshot"]:
-        raise Refused(
-            f"reverting {name} to a version",
-            "its present disks go, and a safety snapshot with them",
-            "Leave 'safety_snapshot' out; promote the clone first to keep its state.",
-        )
     version = params["version"] or (None if params["channel"] else origin.version)
     asked = reset.Reset(
         source=source.of_version(bench, params["image_pool"], origin.image, version, params["channel"]),

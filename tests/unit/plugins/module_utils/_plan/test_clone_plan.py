@@ -17,7 +17,6 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Record,
     Snapshot,
     SnapshotDisk,
-    Taken,
     Volume,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions, clone, guest, removal
@@ -67,7 +66,7 @@ def there(origin: Origin | None = ORIGIN, state: str = "shutoff") -> Domain:
 
 
 def planned(wanted=WANTED, domain=None, volumes=(), busy=False):
-    return clone.plan_clone(wanted, "web-01", domain, Register("h", Taken()), volumes=volumes, busy=busy)
+    return clone.plan_clone(wanted, "web-01", domain, Register("h", ()), volumes=volumes, busy=busy)
 
 
 def words(plan) -> list[str]:
@@ -94,7 +93,8 @@ def test_a_new_clone_is_defined_first_and_marked_last():
     assert parse(plan.actions[0].xml).find("devices/disk/driver").get("cache") == "none"
     assert defined.record.origin == replace(ORIGIN, complete=False, holder=HOLDER)
     assert plan.actions[-1].record.origin == ORIGIN
-    assert (defined.uuid, list(defined.macs)) == (plan.result["uuid"], plan.result["macs"])
+    assert (defined.uuid, list(defined.macs)) == (plan.actions[0].uuid, plan.result["macs"])
+    assert plan.actions[-1].uuid == defined.uuid
 
 
 def test_a_full_clone_copies():
@@ -181,7 +181,7 @@ def test_a_whole_clone_is_brought_to_where_it_shall_be(state, customised, expect
 
 def test_a_half_made_clone_is_made_anew():
     plan = planned(domain=there(replace(ORIGIN, complete=False)), volumes={"web-01.vda.qcow2", "other"})
-    assert words(plan)[:3] == ["delete volume golden web-01.vda.qcow2", "remove domain web-01", "define domain web-01"]
+    assert words(plan)[:3] == ["remove domain web-01", "delete volume golden web-01.vda.qcow2", "define domain web-01"]
 
 
 def test_removal_takes_what_is_there_of_what_was_made():
