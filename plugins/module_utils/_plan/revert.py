@@ -1,9 +1,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Going back to a snapshot: libvirt's own way where it has one, else step by step.
+"""Going back to a snapshot: to an internal one libvirt's own way, to an external one step by step.
 
-libvirt before 9.9 cannot revert to an external snapshot. What it froze is still there, so each disk gets a new overlay
-over that, and the domain is defined as it was then; the overlay in use until now goes last, when nothing can fail.
+libvirt before 9.9 cannot revert to an external snapshot, and later ones should not: where the memory cannot be restored
+(seen with 11.3), or a disk is not in the snapshot, the domain is left writing to files that snapshots froze. But what a
+snapshot froze is still there, so each disk gets a new overlay over that, and the domain is defined as it was then; the
+overlay in use until now goes last, when nothing can fail any more.
 """
 
 from __future__ import annotations
@@ -110,8 +112,7 @@ def plan_revert(survey: Survey, wish: RevertWish, agent: Callable[[], str]) -> P
     if wish.safety_snapshot:
         creation = plan_creation(survey, Wish(wish.safety_snapshot), agent)
         survey, safety = creation.survey, creation.actions
-    by_hand = snapshot.kind == "external" and not survey.libvirt.native
-    way = step_by_step(survey, snapshot, wish) if by_hand else natively(survey, snapshot, wish)
+    way = (step_by_step if snapshot.kind == "external" else natively)(survey, snapshot, wish)
     lost = abandoned(survey, snapshot)
     return Plan(
         survey.domain.name,

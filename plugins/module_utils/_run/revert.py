@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import posixpath
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Callable
@@ -56,16 +55,16 @@ def to_version(bench: Bench, params: Params) -> Callable[[str], Plan]:
 @perform.register
 def revert_snapshot(action: RevertSnapshot, bench: Bench) -> Undo:
     hypervisor = bench.hypervisor
-    ran = not domains.read(hypervisor, action.domain).off
-    wait_for_a_free_name(bench, action.domain)
+    before = domains.read(hypervisor, action.domain)
     try:
         snapshots.revert(hypervisor, action.domain, action.name, to=flag_of(action), force=action.force)
     except GoldenError as err:
-        # libvirt stops the domain before it finds out that it cannot revert.
-        if ran and domains.read(hypervisor, action.domain).off:
-            with suppress(GoldenError):
+        # libvirt changes the definition and stops the domain before it finds out that it cannot revert.
+        with suppress(GoldenError):
+            domains.define(hypervisor, before.xml, action.domain)
+            if not before.off and domains.read(hypervisor, action.domain).off:
+                err.left += (f"{action.domain} was stopped, and is started anew",)
                 domains.start(hypervisor, action.domain)
-            err.left += (f"{action.domain} was stopped and is {domains.read(hypervisor, action.domain).state} again",)
         raise
     reach(bench, action.domain, action.power)
     return None
@@ -90,13 +89,6 @@ def reach(bench: Bench, domain: str, power: str) -> None:
         domains.start(hypervisor, domain, paused=power == "paused")
     else:
         domains.pause(hypervisor, domain, paused=power == "paused")
-
-
-def wait_for_a_free_name(bench: Bench, domain: str) -> None:
-    """libvirt names the new overlay <base>.<second>: two reverts in one second fail, with the domain stopped."""
-    paths = [disk.path or "" for disk in domains.read(bench.hypervisor, domain).disks]
-    while any(path.endswith(f".{int(time.time())}") for path in paths):
-        time.sleep(0.1)
 
 
 @perform.register

@@ -18,7 +18,14 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     SnapshotNote,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import domain as domain_xml
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import Element, attribute, etree, parse, text_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
+    Element,
+    attribute,
+    etree,
+    parse,
+    remove,
+    text_of,
+)
 
 # libvirt keeps nothing of ours in a snapshot but its description, so the last line of that is ours:
 # [golden.libvirt label="nightly" consistency="offline"], values as JSON strings.
@@ -51,7 +58,8 @@ def snapshot_of(domain: str, xml: str, *, current: bool = False) -> Snapshot:
     root = parse(xml)
     then = domain_then(root)
     used = {disk.target: disk for disk in then.disks} if then else {}
-    disks = tuple(disk_of(element, used) for element in root.findall("disks/disk"))
+    reverted = {element.get("name", ""): element for element in root.findall("revertDisks/disk")}
+    disks = tuple(disk_of(element, reverted, used) for element in root.findall("disks/disk"))
     memory = attribute(root, "memory", "snapshot") or ("no" if root.findtext("state") == "shutoff" else "internal")
     text, note = without_note(root.findtext("description", ""))
     return Snapshot(
@@ -71,13 +79,14 @@ def snapshot_of(domain: str, xml: str, *, current: bool = False) -> Snapshot:
     )
 
 
-def disk_of(element: Element, used: Mapping[str, Disk]) -> SnapshotDisk:
+def disk_of(element: Element, reverted: Mapping[str, Element], used: Mapping[str, Disk]) -> SnapshotDisk:
+    """One disk of a snapshot; libvirt from 9.9 on notes the overlay that its own revert made apart (*reverted*)."""
     target = element.get("name", "")
     base = used.get(target)
     return SnapshotDisk(
         target=target,
         kind=element.get("snapshot", "internal"),
-        path=attribute(element, "source", "file") or None,
+        path=attribute(reverted.get(target, element), "source", "file") or None,
         format=attribute(element, "driver", "type") or "qcow2",
         base=base.path if base else None,
         base_format=base.format if base else "raw",
@@ -125,6 +134,7 @@ def new_snapshot(snapshot: Snapshot) -> str:
 def with_overlays(xml: str, overlays: Mapping[str, str]) -> str:
     """The snapshot *xml* with other files as the overlays of the disks that *overlays* ({target: path}) names."""
     root = parse(xml)
+    remove(root, "revertDisks")
     for element in root.findall("disks/disk"):
         source, path = element.find("source"), overlays.get(element.get("name", ""))
         if source is not None and path:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound, Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Firmware, SnapshotDisk
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Firmware, SnapshotDisk, SnapshotNote
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import RevertWish, plan_revert
 from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._plan.machines import (
     disk,
@@ -71,8 +71,6 @@ def with_memory(survey, name):
             {},
             ["create overlay", "define domain", "make snapshot current s1", "delete volume o2"],
         ),
-        (line(2, native=True), {}, ["revert to snapshot s1"]),
-        (line(2, native=True, state="running"), {}, ["revert to snapshot s1"]),
         (machine(snapshots=[internal("s1")]), {}, ["revert to snapshot s1"]),
         (
             machine(snapshots=[internal("s1", current=True)]),
@@ -168,9 +166,9 @@ def test_a_file_that_no_snapshot_made_is_left():
     ],
 )
 def test_uefi_variables_go_back_while_the_domain_is_off(nvram, state, steps):
-    survey = line(1, native=True, state=state, firmware=UEFI, files=[volume("/nvram/web"), volume("/nvram/copy")])
-    snapshot = replace(survey.snapshots[0], note=replace(survey.snapshots[0].note, nvram=nvram))
-    plan = back(replace(survey, snapshots=(snapshot,)))
+    files = [volume("/nvram/web"), volume("/nvram/copy")]
+    snapshot = replace(internal("s1"), note=SnapshotNote(nvram=nvram))
+    plan = back(machine(native=True, state=state, firmware=UEFI, files=files, snapshots=[snapshot]))
     assert done(plan.actions) == steps
     assert bool(plan.warnings) == (nvram is None)
 

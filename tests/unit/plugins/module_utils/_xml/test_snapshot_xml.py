@@ -118,6 +118,17 @@ def test_overlays_are_replaced_by_disk():
     assert after.disks[0].base == "/pool/web.raw"
 
 
+def test_the_overlay_of_libvirts_own_revert_counts_until_there_is_another():
+    theirs = EXTERNAL.replace(
+        "<domain type",
+        "<revertDisks><disk name='vda'><source file='/pool/web.17'/></disk></revertDisks><domain type",
+        1,
+    )
+    assert snapshot_xml.snapshot_of("web", theirs).disks[0].path == "/pool/web.17"
+    ours = snapshot_xml.with_overlays(theirs, {"vda": "/pool/new"})
+    assert snapshot_xml.snapshot_of("web", ours).disks[0].path == "/pool/new" and "revertDisks" not in ours
+
+
 @pytest.mark.parametrize(
     ("description", "text", "note"),
     [
