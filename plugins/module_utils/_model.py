@@ -149,7 +149,8 @@ class SnapshotNote:
 @dataclass(frozen=True)
 class Snapshot:
     """A saved point of one domain. *state* is the domain's then, ``disk-snapshot`` for one that ran and whose memory
-    was not saved; *created* in seconds since the epoch; *xml* has the domain inside, secrets included."""
+    was not saved; *created* in seconds since the epoch; *tpm* whether the state of its TPM is in it, None where
+    it had none; *xml* has the domain inside, secrets included."""
 
     domain: str
     name: str
@@ -163,6 +164,7 @@ class Snapshot:
     note: SnapshotNote = SnapshotNote()
     memory_file: str | None = None
     disks: tuple[SnapshotDisk, ...] = ()
+    tpm: bool | None = None
     xml: str = field(default="", repr=False)
 
     @property

@@ -167,6 +167,9 @@ snapshots:
     fallback:
       description: Why the guest was not quiesced although that was to be tried, null otherwise.
       type: str
+    tpm:
+      description: Whether the state of the emulated TPM is in it, null where the domain has none.
+      type: bool
     label:
       description: Its label.
       type: str

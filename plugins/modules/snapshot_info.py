@@ -101,6 +101,9 @@ snapshots:
     nvram:
       description: The copy of the UEFI variables, null for none.
       type: str
+    tpm:
+      description: Whether the state of the emulated TPM is in it, null where the domain had none.
+      type: bool
     disks:
       description: What it did with each disk.
       type: list

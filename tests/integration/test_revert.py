@@ -142,6 +142,21 @@ def test_uefi_variables_go_back(lab):
         assert file.read() == before
 
 
+def test_the_state_of_a_tpm_goes_back_with_the_memory_or_only_if_told(lab):
+    tpm = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"
+    name = lab.machine("a", extra_devices=tpm, state="running")
+    take(lab, name, "with")
+    lab.domain(name).destroy()
+    take(lab, name, "off")
+    info = lab.run("snapshot_info", {"domain": name})["snapshots"]
+    assert {one["name"]: one["tpm"] for one in info} == {"with": True, "off": False}
+    refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "off"}, fails=True)
+    assert "TPM" in refused["msg"]
+    go_back(lab, name, "off", force=True)
+    go_back(lab, name, "with", power="running")
+    assert lab.state(name) == "running"
+
+
 def test_a_disk_that_is_not_in_the_snapshot_stays_as_it_is(lab):
     name = lab.machine("a", ["qcow2", "qcow2"])
     take(lab, name, "one", disks=["vda"])

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
@@ -57,28 +58,35 @@ def create(hypervisor: Hypervisor, domain: str, xml: str, *, disk_only: bool, pr
     flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC
     flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY if disk_only else 0
     flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_REUSE_EXT if prepared else 0
-    try:
-        with asking(f"taking a snapshot of {domain}"):
-            if quiesce:
-                create_quiesced(handle, xml, flags)
-            else:
+    flags |= libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE if quiesce else 0
+    with agent_in_time(handle) if quiesce else nullcontext():
+        try:
+            with asking(f"taking a snapshot of {domain}"):
                 handle.snapshotCreateXML(xml, flags)
-    except GoldenError as err:
-        if "paused due to previous migration" in err.reason:
-            err.advice = STAYED_PAUSED
-        raise
+        except GoldenError as err:
+            if "paused due to previous migration" in err.reason:
+                err.advice = STAYED_PAUSED
+            if quiesce and not thawed(handle):
+                err.left += (f"the guest of {domain} did not answer the thaw, and may still be frozen",)
+            raise
 
 
-def create_quiesced(handle: libvirt.virDomain, xml: str, flags: int) -> None:
+@contextmanager
+def agent_in_time(handle: libvirt.virDomain) -> Iterator[None]:
+    """Within it, the guest agent has to answer in time; libvirt's default is to wait for ever."""
     handle.agentSetResponseTimeout(QUIESCE_SECONDS, 0)
     try:
-        handle.snapshotCreateXML(xml, flags | libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE)
-    except libvirt.libvirtError:
-        with suppress(libvirt.libvirtError):  # what went wrong first is what the user must know
-            handle.fsThaw(None, 0)
-        raise
+        yield
     finally:
         handle.agentSetResponseTimeout(libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0)
+
+
+def thawed(handle: libvirt.virDomain) -> bool:
+    try:
+        handle.fsThaw(None, 0)
+    except libvirt.libvirtError:
+        return False
+    return True
 
 
 def agent_failed(err: GoldenError) -> bool:

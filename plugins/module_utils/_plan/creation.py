@@ -104,6 +104,7 @@ def plan_creation(survey: Survey, wish: kinds.Wish, agent: Callable[[], str]) ->
         note=SnapshotNote(wish.label, consistency(survey, quiesced and not problem), nvram),
         memory_file=memory_path(survey, wish.name, disks) if memory and kind == "external" else None,
         disks=tuple(snapshot_disk(disk, kind, overlays) for disk in survey.domain.written_disks),
+        tpm=memory if snapshot_xml.has_tpm(survey.domain.xml) else None,
     )
     quiesce = wish.quiesce if quiesced and not problem else None
     create = CreateSnapshot(survey.domain.name, wish.name, kind, memory, quiesce, snapshot)

@@ -276,7 +276,7 @@ def forceable(survey: Survey, snapshot: Snapshot, power: str) -> Iterator[str]:
     """What *force* accepts."""
     if "<domain" not in snapshot.xml.partition("<domainsnapshot")[2]:
         yield "libvirt did not keep the domain's XML with it, so that the domain would stay as it is defined now"
-    if snapshot_xml.has_tpm(survey.domain.xml) and not (snapshot.memory and power != "shutoff"):
+    if snapshot_xml.has_tpm(survey.domain.xml) and not (snapshot.tpm and power != "shutoff"):
         yield "the state of its TPM is not in the snapshot and stays as it is now: what the guest sealed may not open"
     if survey.saved:
         yield "it was put to disk with its memory (managed save), which would be lost"

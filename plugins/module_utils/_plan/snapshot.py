@@ -114,6 +114,7 @@ def facts(snapshot: Snapshot, fallback: str | None = None) -> dict[str, Any]:
         "memory": snapshot.memory,
         "consistency": snapshot.note.consistency,
         "fallback": fallback,
+        "tpm": snapshot.tpm,
         "label": snapshot.note.label,
         "description": snapshot.description,
     }

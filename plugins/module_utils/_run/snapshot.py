@@ -110,7 +110,10 @@ def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
         if action.quiesce != "try" or not snapshots.agent_failed(err) or went_over(action, bench):
             raise
         take(action, bench, quiesce=False)
-        bench.learned[f"snapshot of {action.domain}"] = {"consistency": "crash", "fallback": err.reason}
+        bench.learned[f"snapshot of {action.domain}"] = {
+            "consistency": "crash",
+            "fallback": "; ".join([err.reason, *err.left]),
+        }
 
     def undo() -> None:
         snapshots.delete(hypervisor, action.domain, action.name)

@@ -44,6 +44,7 @@ def facts(survey: Survey, snapshot: Snapshot) -> dict[str, Any]:
         "children": [child.name for child in survey.children(snapshot.name)],
         "label": snapshot.note.label,
         "description": snapshot.description,
+        "tpm": snapshot.tpm,
         "nvram": snapshot.note.nvram or None,
         "disks": [disk_facts(survey, disk) for disk in snapshot.disks],
         "revertable": not not_revertable,

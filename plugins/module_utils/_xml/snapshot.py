@@ -75,6 +75,7 @@ def snapshot_of(domain: str, xml: str, *, current: bool = False) -> Snapshot:
         note=note,
         memory_file=attribute(root, "memory", "file") or None,
         disks=disks,
+        tpm=memory != "no" if then and has_tpm(then.xml) else None,
         xml=xml,
     )
 

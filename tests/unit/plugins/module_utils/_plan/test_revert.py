@@ -183,7 +183,8 @@ def test_a_missing_snapshot_is_not_silence():
     ("survey", "wish", "words", "forced"),
     [
         (line(1, devices=TPM), {}, "TPM", True),
-        (machine(snapshots=[internal("s1", memory=True)], devices=TPM), {"power": "shutoff"}, "TPM", True),
+        (machine(snapshots=[internal("s1", memory=True, tpm=True)], devices=TPM), {"power": "shutoff"}, "TPM", True),
+        (machine(snapshots=[internal("s1", memory=True)], state="running", devices=TPM), {}, "TPM", True),
         (line(1, saved=True), {}, "managed save", True),
         (machine(snapshots=[internal("7")]), {"name": "7"}, "number of another", True),
         (line(1, persistent=False), {}, "transient", False),
@@ -220,4 +221,4 @@ def test_a_missing_memory_file_does_not_matter_to_a_domain_that_ends_off():
 
 
 def test_a_tpm_goes_back_with_the_memory():
-    assert back(machine(snapshots=[internal("s1", memory=True)], state="running", devices=TPM)).changed
+    assert back(machine(snapshots=[internal("s1", memory=True, tpm=True)], state="running", devices=TPM)).changed
