@@ -9,7 +9,7 @@ written since is merged down into it, or it is on a branch that a revert left, a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
@@ -17,6 +17,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import Snaps
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import DeleteVolume, StartDomain, StopDomain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,17 @@ class ForgetSnapshot(Action):
 
 
 @dataclass(frozen=True)
+class RedefineSnapshot(Action):
+    """Let libvirt know which overlays are over what it froze, and (*current*) that the domain now follows from it."""
+
+    words: ClassVar[str] = "redefine snapshot"
+    domain: str
+    name: str
+    current: bool
+    xml: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Deletion:
     """What deletes a snapshot, and the *survey* once it is gone."""
 
@@ -49,6 +61,7 @@ class Deletion:
 class Merge:
     """A disk's *overlay* that goes into its *base*."""
 
+    target: str
     overlay: str
     base: str
 
@@ -66,12 +79,21 @@ def plan_deletion(survey: Survey, snapshot: Snapshot) -> Deletion:
     merges = merges_of(survey, snapshot)
     if merges:
         own = own_files(survey, snapshot)
-        steps = (*powered(survey, merges, delete), *own)
+        used = {merge.target: merge.overlay for merge in merges}
+        steps = (*corrected(snapshot, used), *powered(survey, merges, delete), *own)
         return Deletion(steps, merged(without(survey, snapshot), merges))
     leftovers = tuple(path for disk in snapshot.external_disks for path in branch_of(survey, disk))
     gone = tuple(removal(survey.files[path]) for path in leftovers)
     actions = (ForgetSnapshot(survey.domain.name, snapshot.name), *gone, *own_files(survey, snapshot))
     return Deletion(actions, dropped(without(survey, snapshot), leftovers))
+
+
+def corrected(snapshot: Snapshot, used: Mapping[str, str]) -> tuple[Action, ...]:
+    """Tell libvirt which overlays ({target: path}) are *used* over what a snapshot froze, where it knows others."""
+    if all(disk.path == used.get(disk.target, disk.path) for disk in snapshot.external_disks):
+        return ()
+    xml = snapshot_xml.with_overlays(snapshot.xml, used)
+    return (RedefineSnapshot(snapshot.domain, snapshot.name, snapshot.current, xml),)
 
 
 def powered(survey: Survey, merges: Sequence[Merge], delete: Action) -> tuple[Action, ...]:
@@ -100,7 +122,7 @@ def merges_of(survey: Survey, snapshot: Snapshot) -> tuple[Merge, ...]:
         now = survey.disk(disk.target)
         chain = survey.chain(now.path) if now else ()
         if disk.base in chain[1:]:
-            found.append(Merge(chain[chain.index(disk.base) - 1], disk.base))
+            found.append(Merge(disk.target, chain[chain.index(disk.base) - 1], disk.base))
     return tuple(found)
 
 

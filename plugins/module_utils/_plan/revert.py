@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable, ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound, Refused
@@ -28,8 +28,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation impo
     overlay_on,
     plan_creation,
 )
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import RedefineSnapshot, corrected
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.revertible import obstacles_to
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import domain as domain_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
@@ -54,16 +56,6 @@ class RestoreNvram(Action):
     words: ClassVar[str] = "restore UEFI variables"
     path: str
     source: str | None
-
-
-@dataclass(frozen=True)
-class RedefineSnapshot(Action):
-    """Make it the current snapshot, with the overlays that now are over what it froze."""
-
-    words: ClassVar[str] = "make snapshot current"
-    domain: str
-    name: str
-    xml: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -184,12 +176,29 @@ def step_by_step(survey: Survey, snapshot: Snapshot, wish: RevertWish) -> Way:
         *((StopDomain(name),) if not survey.domain.off else ()),
         *restored_nvram(survey, snapshot),
         DefineDomain(name, definition),
-        RedefineSnapshot(name, snapshot.name, snapshot_xml.with_overlays(snapshot.xml, paths)),
+        RedefineSnapshot(name, snapshot.name, True, snapshot_xml.with_overlays(snapshot.xml, paths)),
+        *ancestors_corrected(survey, snapshot),
         *forgotten(survey),
         *powered(survey, snapshot, power, paths),
         *(DeleteVolume(volume.pool, volume.name) for volume in abandoned(survey, snapshot) if ours(survey, volume)),
     )
     return Way(actions, definition, paths)
+
+
+def ancestors_corrected(survey: Survey, snapshot: Snapshot) -> tuple[Action, ...]:
+    """Each snapshot that the domain now follows from shall know the overlays of this branch, not of the one left."""
+    above: dict[str, str] = {}
+    for disk in snapshot.external_disks:
+        chain = survey.chain(disk.base)
+        above.update(zip(chain[1:], chain))
+    return tuple(
+        action
+        for other in survey.snapshots
+        for action in corrected(
+            replace(other, current=False),
+            {disk.target: above[disk.base] for disk in other.external_disks if disk.base in above},
+        )
+    )
 
 
 def repointed(survey: Survey, definition: str, paths: Mapping[str, str]) -> str:
@@ -259,54 +268,6 @@ def discarded(survey: Survey, snapshot: Snapshot) -> list[dict[str, Any]]:
         for disk in survey.domain.disks
         if disk.path in lost
     ]
-
-
-def obstacles_to(survey: Survey, snapshot: Snapshot, force: bool, power: str) -> tuple[str, ...]:
-    """Why the domain cannot go back to it, or not without losing something."""
-    found = list(forceable(survey, snapshot, power)) if not force else []
-    if not survey.domain.persistent:
-        found.append("the domain is transient; define it")
-    if survey.domain.state == "pmsuspended":
-        found.append("the guest sleeps (pmsuspended); wake it or stop it")
-    check = internal_obstacles if snapshot.kind == "internal" else external_obstacles
-    return (*found, *check(survey, snapshot, power))
-
-
-def forceable(survey: Survey, snapshot: Snapshot, power: str) -> Iterator[str]:
-    """What *force* accepts."""
-    if "<domain" not in snapshot.xml.partition("<domainsnapshot")[2]:
-        yield "libvirt did not keep the domain's XML with it, so that the domain would stay as it is defined now"
-    if snapshot_xml.has_tpm(survey.domain.xml) and not (snapshot.tpm and power != "shutoff"):
-        yield "the state of its TPM is not in the snapshot and stays as it is now: what the guest sealed may not open"
-    if survey.saved:
-        yield "it was put to disk with its memory (managed save), which would be lost"
-    if snapshot.kind == "internal" and snapshot.name.isdigit():
-        yield f"QEMU may take the name {snapshot.name} for the number of another snapshot, and go back to that"
-    nvram = snapshot.note.nvram
-    if nvram and nvram not in survey.files:
-        yield f"the copy of its UEFI variables, {nvram}, is gone; they would stay as they are now"
-
-
-def internal_obstacles(survey: Survey, snapshot: Snapshot, power: str) -> Iterator[str]:
-    for disk in snapshot.disks:
-        now = survey.disk(disk.target)
-        if disk.kind == "internal" and (not now or now.path != disk.base):
-            yield f"it is in {disk.base}, which {disk.target} does not write to now; delete later external ones first"
-
-
-def external_obstacles(survey: Survey, snapshot: Snapshot, power: str) -> Iterator[str]:
-    for disk in snapshot.external_disks:
-        base = disk.base or "?"
-        if base not in survey.files:
-            yield f"{base}, which it froze for {disk.target}, is gone"
-        elif base in survey.others:
-            yield f"{base}, which it froze for {disk.target}, is now a disk of {survey.others[base]}"
-        elif any(now.path == base for now in survey.domain.disks):
-            yield f"the domain writes to {base} again, which it froze for {disk.target}: that state is lost"
-        elif len(survey.chain(base)) >= survey.libvirt.depth:
-            yield f"{disk.target} would consist of more files than this libvirt starts ({survey.libvirt.depth})"
-    if snapshot.memory_file and power != "shutoff" and snapshot.memory_file not in survey.files:
-        yield f"its memory, {snapshot.memory_file}, is gone; revert with 'power: shutoff' and start the domain then"
 
 
 def warnings_of(survey: Survey, snapshot: Snapshot, wish: RevertWish) -> Iterator[str]:

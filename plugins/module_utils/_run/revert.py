@@ -14,7 +14,6 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import (
     DiscardMemory,
-    RedefineSnapshot,
     RestoreMemory,
     RestoreNvram,
     RevertSnapshot,
@@ -120,20 +119,6 @@ def replace_file(pool: volumes.Pool, name: str, content: bytes | None) -> None:
     if not there:
         pool.create(volume_xml.new_volume(name, len(content), "raw"), name)
     pool.upload(name, content)
-
-
-@perform.register
-def redefine_snapshot(action: RedefineSnapshot, bench: Bench) -> Undo:
-    hypervisor = bench.hypervisor
-    before = {snapshot.name: snapshot for snapshot in snapshots.read_all(hypervisor, action.domain)}
-    snapshots.redefine(hypervisor, action.domain, action.xml, current=True)
-
-    def undo() -> None:
-        for snapshot in before.values():
-            if snapshot.current or snapshot.name == action.name:
-                snapshots.redefine(hypervisor, action.domain, snapshot.xml, current=snapshot.current)
-
-    return undo
 
 
 @perform.register

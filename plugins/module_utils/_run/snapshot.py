@@ -20,7 +20,11 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation impo
     SaveNvram,
     creation_xml,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import DeleteSnapshot, ForgetSnapshot
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import (
+    DeleteSnapshot,
+    ForgetSnapshot,
+    RedefineSnapshot,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.snapshot import plan_absent, plan_present
@@ -158,6 +162,20 @@ def forget_snapshot(action: ForgetSnapshot, bench: Bench) -> Undo:
     snapshots.forget(bench.hypervisor, action.domain, action.name)
     before = found[action.name]
     return lambda: snapshots.redefine(bench.hypervisor, action.domain, before.xml, current=before.current)
+
+
+@perform.register
+def redefine_snapshot(action: RedefineSnapshot, bench: Bench) -> Undo:
+    hypervisor = bench.hypervisor
+    before = {snapshot.name: snapshot for snapshot in snapshots.read_all(hypervisor, action.domain)}
+    snapshots.redefine(hypervisor, action.domain, action.xml, current=action.current)
+
+    def undo() -> None:
+        for snapshot in before.values():
+            if snapshot.current or snapshot.name == action.name:
+                snapshots.redefine(hypervisor, action.domain, snapshot.xml, current=snapshot.current)
+
+    return undo
 
 
 SNAPSHOT = Verb("snapshots", plan, finish)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot, SnapshotDisk
-from ansible_collections.golden.libvirt.plugins.module_utils._plan import deletion, revert
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import deletion, revertible
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
@@ -27,7 +27,7 @@ def read(bench: Bench, params: Params) -> dict[str, Any]:
 
 def facts(survey: Survey, snapshot: Snapshot) -> dict[str, Any]:
     """One snapshot's facts."""
-    not_revertable = revert.obstacles_to(survey, snapshot, False, "shutoff" if survey.domain.off else "running")
+    not_revertable = revertible.obstacles_to(survey, snapshot, False, "shutoff" if survey.domain.off else "running")
     not_deletable = deletion.obstacles_to(survey, snapshot)
     return {
         "domain": snapshot.domain,

@@ -41,7 +41,7 @@ def with_memory(survey, name):
 @pytest.mark.parametrize(
     ("survey", "wish", "steps"),
     [
-        (line(2), {}, ["create overlay", "define domain", "make snapshot current s1", "delete volume o2"]),
+        (line(2), {}, ["create overlay", "define domain", "redefine snapshot s1", "delete volume o2"]),
         (
             line(2, state="running"),
             {},
@@ -49,7 +49,7 @@ def with_memory(survey, name):
                 "create overlay",
                 "stop domain",
                 "define domain",
-                "make snapshot current s1",
+                "redefine snapshot s1",
                 "start domain",
                 "delete volume o2",
             ],
@@ -61,7 +61,7 @@ def with_memory(survey, name):
                 "create overlay",
                 "stop domain",
                 "define domain",
-                "make snapshot current s1",
+                "redefine snapshot s1",
                 "restore memory",
                 "delete volume o2",
             ],
@@ -69,7 +69,7 @@ def with_memory(survey, name):
         (
             with_memory(line(2), "s1"),
             {},
-            ["create overlay", "define domain", "make snapshot current s1", "delete volume o2"],
+            ["create overlay", "define domain", "redefine snapshot s1", "delete volume o2"],
         ),
         (machine(snapshots=[internal("s1")]), {}, ["revert to snapshot s1"]),
         (
@@ -91,7 +91,7 @@ def test_a_safety_snapshot_keeps_what_would_have_been_discarded():
         "create snapshot safe",
         "create overlay web.vda.s1.qcow2",
         "define domain",
-        "make snapshot current s1",
+        "redefine snapshot s1",
         "delete volume web.vda.safe.qcow2",
     ]
     assert [(lost["file"], lost["bytes"]) for lost in plan.result["discarded"]] == [("/pool/web.vda.safe.qcow2", 0)]

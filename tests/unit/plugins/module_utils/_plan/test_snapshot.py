@@ -142,6 +142,14 @@ def test_after_a_merge_everything_names_the_base():
     assert plan.after["disks"] == {"vda": "/pool/base"}
 
 
+def test_libvirt_is_told_first_which_overlay_is_in_use_where_it_knows_another():
+    survey = line(2, native=True)
+    snapshots = (external("s1", "/pool/base", "/pool/gone"), survey.snapshots[1])
+    plan = plan_absent(replace(survey, snapshots=snapshots), "s1")
+    assert done(plan.actions) == ["redefine snapshot s1", "delete snapshot s1"]
+    assert "/pool/o1" in plan.actions[0].xml and "/pool/gone" not in plan.actions[0].xml
+
+
 def test_memory_and_uefi_variables_go_with_their_snapshot():
     survey = line(1, files=[volume("/pool/memory"), volume("/nvram/copy")])
     snapshot = survey.snapshots[0]
