@@ -141,6 +141,11 @@ def has_saved_memory(hypervisor: Hypervisor, name: str) -> bool:
         return bool(handle_of(hypervisor, name).hasManagedSaveImage(0))
 
 
+def has_snapshots(hypervisor: Hypervisor, name: str) -> bool:
+    with asking(f"reading the snapshots of {name}"):
+        return bool(handle_of(hypervisor, name).snapshotNum(0))
+
+
 def snapshot_support(hypervisor: Hypervisor) -> tuple[bool, int]:
     """Whether libvirt reverts external snapshots itself, and its version as a number (9000000 is 9.0.0)."""
     with asking(f"asking {hypervisor.uri} what it can do"):

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, Refused
@@ -15,12 +14,12 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import Domai
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import clone
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest, guest_for
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings, leavings_of
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.removal import plan_removal
 from ansible_collections.golden.libvirt.plugins.module_utils._run import source
+from ansible_collections.golden.libvirt.plugins.module_utils._run.neighbours import Neighbours
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
-from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine
 
@@ -33,7 +32,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     wanted = wanted_by(bench, params, asked)
     # Before the domains: whose volume is there already, its domain is too.
     taken = bench.pool(wanted.pool).names()
-    there = by_name(bench)
+    there = {domain.name: domain for domain in domains.read_all(bench.hypervisor)}
     register = register_for(bench, asked, there)
 
     def one(name: str) -> Plan:
@@ -90,28 +89,20 @@ def busy(domain: Domain | None) -> bool:
     return bool(origin and not origin.complete and origin.holder and holder.alive(origin.holder))
 
 
-def by_name(bench: Bench) -> dict[str, Domain]:
-    return {domain.name: domain for domain in domains.read_all(bench.hypervisor)}
-
-
 def removals(bench: Bench, asked: Sequence[str], image: str | None) -> Sequence[Planned]:
     """The plans to remove clones."""
-    surveyor, there = Surveyor(bench), by_name(bench)
-    users = [(disk.path, domain.name) for domain in there.values() for disk in domain.disks if disk.path]
+    neighbours = Neighbours(bench)
 
     def one(name: str) -> Plan:
-        domain = there.get(name)
+        domain = neighbours.domains.get(name)
         origin = domain.record.origin if domain else None
-        if origin is None:
+        if domain is None or origin is None:
             return plan_removal(name, domain, image, {}, Leavings())
         if busy(domain):
             raise Refused(f"removing clone {name}", "another run is making it right now", "Wait for it to end.")
-        pools = {volume.pool: bench.pool(volume.pool) for volume in origin.made}
-        survey = surveyor.survey(name, deleting=True)
-        others = {path: user for path, user in users if user != name}
-        made = [pools[volume.pool].path_of(volume.volume) for volume in origin.made]
-        known = {pool.name: pool.names() for pool in pools.values()}
-        return plan_removal(name, domain, image, known, leavings_of(replace(survey, others=others), made))
+        made = [bench.pool(volume.pool).path_of(volume.volume) for volume in origin.made]
+        known = {volume.pool: neighbours.volumes_in(volume.pool) for volume in origin.made}
+        return plan_removal(name, domain, image, known, neighbours.leavings(domain, made))
 
     return guarded(asked, one)
 

@@ -8,47 +8,64 @@ import uuid
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Origin
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import reset
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import leavings_of
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run import source
+from ansible_collections.golden.libvirt.plugins.module_utils._run.neighbours import Neighbours
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
-from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
 
 
-def plan_reset(bench: Bench, params: Params, name: str, surveyor: Surveyor) -> Plan:
-    """The plan to revert the clone *name* to *version*, or what *channel* points at, or else the version it is of.
+class Resets:
+    """Plans the way of each clone of a task to *version*, or what *channel* points at, or the version it is of."""
 
-    *surveyor* is the task's, whatever the number of its clones.
-    """
-    domain = domains.read(bench.hypervisor, name)
-    origin = domain.record.origin
-    if origin is None or not origin.image or not origin.made:
-        raise Refused(
-            f"reverting {name} to a version",
-            "it is not a clone of an image",
-            "Revert it to a snapshot; or make clones with golden.libvirt.clone.",
+    def __init__(self, bench: Bench, params: Params) -> None:
+        self.bench = bench
+        self.params = params
+        self.neighbours = Neighbours(bench)
+        self.sources: dict[tuple[str, str | None], Source] = {}
+
+    def plan(self, name: str) -> Plan:
+        """The plan for the clone *name*."""
+        domain = self.neighbours.domains.get(name) or domains.read(self.bench.hypervisor, name)
+        origin = domain.record.origin
+        if origin is None or not origin.image or not origin.made:
+            raise Refused(
+                f"reverting {name} to a version",
+                "it is not a clone of an image",
+                "Revert it to a snapshot; or make clones with golden.libvirt.clone.",
+            )
+        asked = reset.Reset(
+            source=self.source(origin),
+            power=self.params["power"],
+            force=self.params["force"],
+            generation=str(uuid.uuid4()),
+            channel=self.params["channel"],
         )
-    version = params["version"] or (None if params["channel"] else origin.version)
-    asked = reset.Reset(
-        source=source.of_version(bench, params["image_pool"], origin.image, version, params["channel"]),
-        power=params["power"],
-        force=params["force"],
-        generation=str(uuid.uuid4()),
-        channel=params["channel"],
-    )
-    pool = bench.pool(origin.made[0].pool)
-    made = {made.volume for made in origin.made if made.pool == pool.name}
-    taken = set(pool.names())
-    volumes = [pool.read(volume) for volume in sorted(made & taken)]
-    clone = reset.Clone(
-        domain=domain,
-        origin=origin,
-        pool=pool.name,
-        directory=pool.path,
-        taken=taken,
-        volumes={volume.path: volume for volume in volumes},
-        leavings=leavings_of(surveyor.survey(name, deleting=True), [volume.path for volume in volumes]),
-    )
-    return reset.plan_reset(asked, clone)
+        return reset.plan_reset(asked, self.clone(domain, origin))
+
+    def source(self, origin: Origin) -> Source:
+        channel = self.params["channel"]
+        version = self.params["version"] or (None if channel else origin.version)
+        key = (origin.image, version)
+        if key not in self.sources:
+            pool = self.params["image_pool"]
+            self.sources[key] = source.of_version(self.bench, pool, origin.image, version, channel)
+        return self.sources[key]
+
+    def clone(self, domain: Domain, origin: Origin) -> reset.Clone:
+        pool = self.bench.pool(origin.made[0].pool)
+        taken = self.neighbours.volumes_in(pool.name)
+        made = sorted({made.volume for made in origin.made if made.pool == pool.name} & taken)
+        volumes = [pool.read(volume) for volume in made]
+        return reset.Clone(
+            domain=domain,
+            origin=origin,
+            pool=pool.name,
+            directory=pool.path,
+            taken=taken,
+            volumes={volume.path: volume for volume in volumes},
+            leavings=self.neighbours.leavings(domain, [volume.path for volume in volumes]),
+        )

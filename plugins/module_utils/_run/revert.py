@@ -21,7 +21,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import
     plan_revert,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
-from ansible_collections.golden.libvirt.plugins.module_utils._run.reset import plan_reset
+from ansible_collections.golden.libvirt.plugins.module_utils._run.reset import Resets
 from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import quiesce_problem
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
@@ -47,8 +47,7 @@ def to_snapshot(bench: Bench, params: Params) -> Callable[[str], Plan]:
 
 
 def to_version(bench: Bench, params: Params) -> Callable[[str], Plan]:
-    surveyor = Surveyor(bench)
-    return lambda name: plan_reset(bench, params, name, surveyor)
+    return Resets(bench, params).plan
 
 
 @perform.register
