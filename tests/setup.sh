@@ -23,6 +23,15 @@ install_packages() {
   }
 }
 
+# As the role hypervisor does, which says why.
+share_kvm() {
+  local sudo=()
+  if [[ ! -c /dev/kvm || -e /run/udev/control || $(stat -c %g /dev/kvm) != 0 ]]; then return; fi
+  if ((EUID != 0)); then sudo=(sudo); fi
+  "${sudo[@]}" chgrp kvm /dev/kvm
+  "${sudo[@]}" chmod 0660 /dev/kvm
+}
+
 install_uv() {
   if ! uv --version >/dev/null 2>&1; then
     /usr/bin/python3 -m venv --clear "$root/.venv/uv"
@@ -45,5 +54,6 @@ install_pythons() {
 }
 
 install_packages
+share_kvm
 install_uv
 install_pythons
