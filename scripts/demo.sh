@@ -54,8 +54,15 @@ case ${1:-run} in
     exit 2
     ;;
 esac
+# All demos of a user have the same names.
+exec 9>"/var/lock/golden-libvirt-demo.$UID"
+if ! flock --nonblock 9; then
+  echo "Another demo of this user is running: wait for its end." >&2
+  exit 1
+fi
+
 install_packages
 install_ansible
 install_collection
 mapfile -t become < <(become)
-exec ansible-playbook "${become[@]}" "$playbook" --extra-vars "base_cache=$home/base"
+ansible-playbook "${become[@]}" "$playbook" --extra-vars "base_cache=$home/base"
