@@ -209,6 +209,16 @@ def test_a_domain_of_that_name_is_never_touched(lab):
     assert "clone of db, not of web" in lab.run_and_compare("clone", args, fails=True)["msg"]
 
 
+def test_of_a_revoked_version_nothing_new_is_made_and_of_a_deprecated_one_with_a_warning(lab):
+    versions.add(lab, "web", "1")
+    versions.set_state(lab, "web", "1", "deprecated", "too old")
+    result = lab.run_and_compare("clone", asked(lab, "a"))
+    assert result["warnings"] == ["web 1 is deprecated: too old"]
+    versions.set_state(lab, "web", "1", "revoked", "a hole in it")
+    assert lab.run_and_compare("clone", asked(lab, "a"))["changed"] is False
+    assert "a hole in it" in lab.run_and_compare("clone", asked(lab, "b"), fails=True)["msg"]
+
+
 def test_a_volume_of_that_name_is_never_touched(lab):
     versions.add(lab, "web", "1")
     lab.disk(f"{lab.prefix}-a.vda.qcow2", content=b"precious")

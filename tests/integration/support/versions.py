@@ -12,8 +12,12 @@ import os
 import pathlib
 import typing as t
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._image import manifest
+from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Sealed, Version, VersionDisk, VersionNvram
 
 from support import tiny_guest
@@ -74,6 +78,13 @@ def template(disks: t.Sequence[VersionDisk], guest: bool, uefi: bool, **options:
     for disk in root.findall("devices/disk"):
         disk.remove(disk.find("source"))
     return ET.tostring(root, encoding="unicode")
+
+
+def set_state(lab: Lab, image: str, version: str, state: str, reason: str) -> None:
+    """Write into the image's journal that a version is deprecated or revoked."""
+    with Hypervisor(lab.uri) as hypervisor:
+        said = {version: {"state": state, "reason": reason, "date": "2026-01-01"}}
+        Journal(volumes.open_pool(hypervisor, lab.pool), image).change(lambda now: replace(now, states=said))
 
 
 def freeze(lab: Lab, name: str) -> None:
