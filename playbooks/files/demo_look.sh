@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Says in one line of JSON who this guest is and what its web server answers, once it has started all that it starts.
 ask() {
   exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET / HTTP/1.0\r\n\r\n' >&3 && tail -n 1 <&3

@@ -1,9 +1,9 @@
 #!/bin/sh
 # Prints kvm where a guest truly runs under KVM here, else qemu and, on stderr, why not.
 # Usage: domain_type.sh EMULATOR SECONDS
-# The same guest runs under software emulation first: KVM that is much slower than that (nested virtualisation that
-# traps everything) is as good as none. /dev/kvm may also hang in the kernel, where not even SIGKILL ends the process:
-# nothing here waits for it.
+# The same guest runs under software emulation first: KVM that is slower than that (nested virtualisation that traps
+# everything), or that cannot give a guest this processor, is as good as none. /dev/kvm may also hang in the kernel,
+# where not even SIGKILL ends the process: nothing here waits for it.
 set -eu
 emulator=$1 tenths=$(($2 * 10))
 work=$(mktemp -d)
@@ -20,7 +20,7 @@ trial() {
     took=0
     (
         code=0
-        "$emulator" -accel "$1" -nodefaults -no-user-config -display none -m 16 \
+        "$emulator" -accel "$1" -cpu max -nodefaults -no-user-config -display none -m 16 \
             -device isa-debug-exit,iobase=0xf4,iosize=4 -drive "file=$work/boot,format=raw,if=ide" \
             >"$work/said" 2>&1 &
         echo $! >"$work/pid"
@@ -48,6 +48,6 @@ trial() {
 } >"$work/boot"
 
 trial tcg "$tenths" || no "$emulator does not run a guest at all: $(tail -n 1 "$work/said")"
-emulated=$took limit=$((took * 2 + 10))
+emulated=$took limit=$((took + 5))
 trial kvm "$limit" || no "a guest that took $emulated tenths of a second emulated did not run under KVM in $limit: $(tail -n 1 "$work/said")"
 echo kvm
