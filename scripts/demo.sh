@@ -65,4 +65,4 @@ install_packages
 install_ansible
 install_collection
 mapfile -t become < <(become)
-ansible-playbook "${become[@]}" "$playbook" --extra-vars "base_cache=$home/base"
+ansible-playbook "${become[@]}" "$playbook" --extra-vars "base_cache=$home/base" 9>&-
