@@ -9,6 +9,7 @@ import os
 import pathlib
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -32,6 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the hypervisor to test: this machine's (system), the same with the modules behind ssh (ssh), "
         "a second daemon of the same software (host), or libvirt and QEMU of a Debian suite (trixie, forky)",
     )
+
+
+def pytest_configure() -> None:
+    # Told to end, as by a time limit, clean up as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
