@@ -10,7 +10,7 @@ venv=$root/.venv/demo
 export ANSIBLE_HOME=$home/ansible ANSIBLE_COLLECTIONS_PATH=$home/collections ANSIBLE_NOCOWS=1
 export ANSIBLE_DISPLAY_SKIPPED_HOSTS=false ANSIBLE_CALLBACK_RESULT_FORMAT=yaml
 export ANSIBLE_LOCALHOST_WARNING=false ANSIBLE_INVENTORY_UNPARSED_WARNING=false
-export PATH=$venv/bin:$PATH LC_ALL=C.UTF-8 UV_LINK_MODE=copy
+export PATH=$venv/bin:$PATH LC_ALL=C.UTF-8 UV_LINK_MODE=copy UV_SYSTEM_CERTS=1
 
 as_root() { if ((EUID == 0)); then "$@"; else sudo "$@"; fi; }
 
