@@ -248,7 +248,14 @@ def run_module(
     assert done.stdout.startswith("\n{") and not done.stderr, f"{module} said:\n{done.stdout}\n{done.stderr}"
     result = json.loads(done.stdout)
     result.pop("invocation", None)
+    if "warnings" in result:
+        result["warnings"] = [warning_text(warning) for warning in result["warnings"]]
     return result
+
+
+def warning_text(warning: str | dict[str, t.Any]) -> str:
+    """A warning as a playbook shows it: ansible-core 2.19 and newer hand the controller an object."""
+    return warning if isinstance(warning, str) else warning["event"]["msg"]
 
 
 def described(domain: libvirt.virDomain) -> dict[str, str]:
