@@ -15,6 +15,8 @@ VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 CLONE = re.compile(r"(?!golden\.)[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 TARGET = re.compile(r"[A-Za-z0-9]{1,32}")
+# What channels take in place of a version's name, so that no version is called so.
+PREVIOUS = "previous"
 
 VOLUME = re.compile(
     rf"golden\.(?P<image>{IMAGE.pattern})\."
@@ -70,6 +72,8 @@ def check_image(name: str) -> str:
 
 def check_version(name: str) -> str:
     """*name*, or a refusal where it cannot name a version."""
+    if name == PREVIOUS:
+        raise Refused("reading the name of a version", f"{name!r} means the one before", "Use another name.")
     return checked(
         VERSION, name, "version", "letters, digits, '.', '+', '_' and '-', a letter or digit first, at most 64"
     )

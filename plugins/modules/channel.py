@@ -32,7 +32,10 @@ options:
     required: true
     aliases: [name]
   version:
-    description: The version that they shall point at. Required when O(state=present).
+    description:
+      - The version that they shall point at. Required when O(state=present).
+      - V(previous) brings each channel back to the version that it pointed at before it was last moved. A channel that
+        was brought back already stays where it is. To go further back, name the version.
     type: str
   state:
     description: V(present) assigns the channels, V(absent) removes them.
@@ -70,6 +73,12 @@ EXAMPLES = r"""
     name: stable
     version: "4"
     expect_current: "3"
+
+- name: Bring a channel back to where it was, in one word
+  golden.libvirt.channel:
+    image: web
+    name: stable
+    version: previous
 
 - name: Remove two channels
   golden.libvirt.channel:

@@ -139,7 +139,7 @@ images:
     history:
       description:
         - The last changes of channels, oldest first, with C(serial) of the journal's record, C(created), C(by),
-          C(channel), C(from) and C(to).
+          C(channel), C(from) and C(to), and C(back) where it was brought back to the version before.
       type: list
       elements: dict
     claims:

@@ -239,6 +239,23 @@ def test_an_unknown_pool_is_told_with_those_that_are_there(lab, module):
     assert lab.pool in refused
 
 
+def test_a_channel_is_brought_back_to_where_it_was_and_stays_there(lab):
+    for version in ("1", "2", "3"):
+        versions.add(lab, "web", version)
+        lab.run("channel", channel(lab, "stable", version))
+    back = lab.run_and_compare("channel", channel(lab, "stable", "previous"))
+    assert (back["channels"][0]["version"], back["channels"][0]["previous"]) == ("2", "3")
+    assert told(lab)["history"][-1]["back"] is True
+    lab.run("channel", channel(lab, "stable", None, state="absent"))
+    assert lab.run_and_compare("channel", channel(lab, "stable", "previous"))["channels"][0]["version"] == "2"
+    versions.set_state(lab, "web", "2", "revoked", "leaks keys")
+    lab.run("channel", channel(lab, "stable", "3"))
+    refused = lab.run_and_compare("channel", channel(lab, "stable", "previous"), fails=True)
+    assert "version 2 is revoked: leaks keys" in refused["msg"]
+    refused = lab.run_and_compare("channel", channel(lab, "edge", "previous"), fails=True)
+    assert "knows no version that it pointed at before" in refused["msg"]
+
+
 def test_one_channel_that_cannot_be_moved_hides_no_other(lab):
     versions.add(lab, "web", "1")
     result = lab.run("channel", channel(lab, None, "1", names=["good", "b a d"]))

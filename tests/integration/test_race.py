@@ -61,3 +61,12 @@ def test_of_eight_that_expect_the_same_channel_one_moves_it(labs):
         assert image(lab)["channels"] == {"stable": winners[0]}
     for result in results:
         assert not result.get("failed") or ("stable" in result["msg"] and not result["changed"]), result
+
+
+def test_of_eight_that_bring_a_channel_back_all_find_it_there(labs):
+    for version in ("1", "2", "3"):
+        labs[0].run("channel", {"image": "web", "image_pool": labs[0].pool, "version": version, "name": "stable"})
+    results = race(labs, lambda writer: {"name": "stable", "version": "previous"})
+    assert [result["channels"][0]["version"] for result in results] == ["2"] * WRITERS
+    assert [result["changed"] for result in results].count(True) >= 1
+    assert [change["to"] for change in image(labs[1])["history"]] == ["1", "2", "3", "2"]

@@ -15,7 +15,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import A
 
 @dataclass(frozen=True)
 class AssignChannel(Action):
-    """Point a *channel* at a *version*, which *expected* (a version, "" for none) may forbid meanwhile."""
+    """Point a *channel* at a *version*, which *expected* (a version, "" for none) may forbid meanwhile. *back* says
+    that it goes back to where it was."""
 
     words: ClassVar[str] = "assign channel"
     image: str
@@ -23,6 +24,7 @@ class AssignChannel(Action):
     version: str
     pool: str
     expected: str | None = None
+    back: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,23 @@ def plan_channel(move: Move, state: State) -> Plan:
         after=side(move, version),
         result={"image": move.image, "channel": move.channel, "version": version, "previous": current},
     )
+
+
+def back(image: str, channel: str, pool: str, expected: str | None, state: State) -> AssignChannel:
+    """The move of a channel back to the version before: of one that went back already, to where it is.
+
+    So repeating it never brings back what was left, and no version further back is reached unnamed.
+    """
+    moves = [change for change in state.history if change.get("channel") == channel]
+    current = state.channels.get(channel)
+    version = (moves[-1]["to"] if moves[-1].get("back") else moves[-1]["from"]) if moves else None
+    if version is None:
+        raise Refused(
+            f"bringing {image}@{channel} back",
+            f"the journal knows no version that it pointed at before {current or 'now'}",
+            "Name the version.",
+        )
+    return AssignChannel(image, channel, version, pool, (current or "") if expected is None else expected, back=True)
 
 
 def version_of(move: Move) -> str | None:
@@ -83,6 +102,8 @@ def moved(state: State, move: Move, by: Mapping[str, Any]) -> State | None:
         refuse_revoked(doing, version, state)
         channels[move.channel] = version
     change = {**by, "channel": move.channel, "from": current, "to": version}
+    if isinstance(move, AssignChannel) and move.back:
+        change["back"] = True
     return replace(state, channels=channels, history=(*state.history, change))
 
 

@@ -18,15 +18,20 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Pa
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     """One plan per channel named."""
     image, pool, expected = names.check_image(params["image"]), params["image_pool"], params["expect_current"]
-    repository = bench.repository(pool)
-    version = repository.resolve(image, version=params["version"]).version if params["state"] == "present" else None
+    repository, version = bench.repository(pool), params["version"]
+    if params["state"] == "present" and version != names.PREVIOUS:
+        repository.resolve(image, version=version)
     state = repository.state(image)
 
     def one(name: str) -> Plan:
         names.check_channel(name)
-        if version is None:
+        if params["state"] == "absent":
             return channel.plan_channel(channel.RemoveChannel(image, name, pool, expected), state)
-        return channel.plan_channel(channel.AssignChannel(image, name, version, pool, expected), state)
+        if version != names.PREVIOUS:
+            return channel.plan_channel(channel.AssignChannel(image, name, version, pool, expected), state)
+        move = channel.back(image, name, pool, expected, state)
+        repository.resolve(image, version=move.version)
+        return channel.plan_channel(move, state)
 
     return guarded(params["names"], one)
 
