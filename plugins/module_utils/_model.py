@@ -267,7 +267,8 @@ class State:
 
     *channels* maps a channel to a version, *states* a version to {state, reason, date} where it is not active, *claims*
     a version that is being made to who makes it. *history* holds the last changes of channels and states,
-    oldest first, each with its created, by and what changed, and (once written) its serial.
+    oldest first, each with its created, by and what changed, and (once written) its serial. *read* is when it was read
+    (UTC, ISO 8601): what has a date that is to come does not hold yet.
     """
 
     serial: int = 0
@@ -275,6 +276,7 @@ class State:
     states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claims: Mapping[str, Holder] = field(default_factory=dict)
     history: tuple[Mapping[str, Any], ...] = ()
+    read: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,11 @@ def parsed(volume: str) -> Named | None:
     return Named(kind, part["image"], part["version"], part["target"] or "")
 
 
+def order(version: str) -> tuple[tuple[int, int, str], ...]:
+    """A sort key that puts version 10 after 9 and 1.10 after 1.9."""
+    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in version.split("."))
+
+
 def manifest_volume(image: str, version: str) -> str:
     return f"{PREFIX}{image}.{version}.manifest.json"
 

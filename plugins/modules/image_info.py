@@ -82,8 +82,13 @@ images:
           description: The version.
           type: str
         state:
-          description: V(active), V(deprecated) or V(revoked), the latter two with C(reason) and C(date).
+          description:
+            - V(active), V(deprecated), V(revoked) or, when its deletion was interrupted, V(absent). All but the first
+              with C(reason), C(date) and, where it was said of an ancestor, C(through).
           type: str
+        to_come:
+          description: What it will be from a date on, with C(state), C(reason) and C(date); null for nothing.
+          type: dict
         channels:
           description: The channels that point at it.
           type: list
@@ -132,14 +137,19 @@ images:
           returned: when O(verify=true)
           type: list
           elements: str
+    deleted:
+      description: The versions that were deleted, with C(version), C(reason) and C(date).
+      type: list
+      elements: dict
     channels:
       description: The channels and the versions that they point at.
       type: dict
       sample: {"candidate": "4", "stable": "3"}
     history:
       description:
-        - The last changes of channels, oldest first, with C(serial) of the journal's record, C(created), C(by),
-          C(channel), C(from) and C(to), and C(back) where it was brought back to the version before.
+        - The last changes of channels and states, oldest first, with C(serial) of the journal's record, C(created),
+          C(by), C(channel) or C(version), C(from) and C(to), C(back) where a channel was brought back to the version
+          before, C(reason) and C(date) where these were given for a state.
       type: list
       elements: dict
     claims:

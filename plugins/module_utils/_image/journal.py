@@ -29,7 +29,7 @@ from typing import Callable, Optional
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._image import documents
-from ansible_collections.golden.libvirt.plugins.module_utils._image.holder import holder_from
+from ansible_collections.golden.libvirt.plugins.module_utils._image.holder import holder_from, now
 from ansible_collections.golden.libvirt.plugins.module_utils._image.store import Store
 from ansible_collections.golden.libvirt.plugins.module_utils._model import State
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.volume import new_volume
@@ -193,5 +193,6 @@ def entry_in(raw: bytes) -> Entry | None:
         states=content["states"],
         claims={version: holder_from(holder) for version, holder in content["claims"].items()},
         history=tuple(content["history"]),
+        read=now(),
     )
     return Entry(state, documents.digest_of(content), (content["base"]["serial"], content["base"]["sha256"]))

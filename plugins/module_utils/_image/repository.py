@@ -28,7 +28,7 @@ class Repository:
 
     def versions(self, image: str) -> list[str]:
         """The names of an image's versions, complete or not, lowest number first."""
-        return sorted({of.version for of in self.volumes.values() if of.image == image and of.version}, key=order)
+        return sorted({of.version for of in self.volumes.values() if of.image == image and of.version}, key=names.order)
 
     def volumes_of(self, image: str, version: str) -> list[str]:
         """The volumes that belong to a version by name, the manifest too."""
@@ -85,14 +85,9 @@ class Repository:
 
     def missing(self, doing: str, noun: str, name: str, there: Collection[str]) -> NotFound:
         near = difflib.get_close_matches(name, there, 3, 0.5)
-        known = ", ".join(near or sorted(there, key=order)[-8:]) or "none"
+        known = ", ".join(near or sorted(there, key=names.order)[-8:]) or "none"
         return NotFound(
             doing,
             f"pool {self.store.name} has no {noun} {name}",
             f"{'Near' if near else 'There'}: {known}. See golden.libvirt.image_info for all.",
         )
-
-
-def order(version: str) -> tuple[tuple[int, int, str], ...]:
-    """A sort key that puts version 10 after 9 and 1.10 after 1.9."""
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in version.split("."))

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Union
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Overtaken, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import State
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked
 
 
 @dataclass(frozen=True)
@@ -105,14 +106,3 @@ def moved(state: State, move: Move, by: Mapping[str, Any]) -> State | None:
     if isinstance(move, AssignChannel) and move.back:
         change["back"] = True
     return replace(state, channels=channels, history=(*state.history, change))
-
-
-def refuse_revoked(doing: str, version: str, state: State) -> None:
-    """Raise where *version* is revoked, with the reason that was given for that."""
-    said = state.states.get(version, {})
-    if said.get("state") == "revoked":
-        raise Refused(
-            doing,
-            f"version {version} is revoked: {said.get('reason') or 'no reason was given'}",
-            "Name another version, or restore this one.",
-        )

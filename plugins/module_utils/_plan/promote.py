@@ -12,7 +12,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils import _names as na
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import State, Version, VersionDisk, VersionNvram
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import RenameDomain
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.channel import AssignChannel, refuse_revoked
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.channel import AssignChannel
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import (
     Asked,
@@ -25,6 +25,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable im
     witness_of,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.seal import valid_seal
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.obstacles import obstacles_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.template import template_of
 

@@ -8,6 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Facts, Lineage, State, Version
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import (
+    ABSENT,
+    ACTIVE,
+    DEPRECATED,
+    REVOKED,
+    said_of,
+    to_come,
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,11 @@ def image_facts(
     return {
         "name": holding.name,
         "versions": [version_facts(holding, of, clones, children) for of in here.values()],
+        "deleted": [
+            {**said, "version": version}
+            for version, said in holding.state.states.items()
+            if said["state"] == ABSENT and version not in here
+        ],
         "channels": dict(holding.state.channels),
         "history": [dict(change) for change in holding.state.history],
         "claims": [
@@ -101,8 +114,9 @@ def version_facts(
     checked = {} if holding.problems is None else {"problems": list(holding.problems[of.version])}
     return {
         "version": of.version,
-        "state": "active",
-        **holding.state.states.get(of.version, {}),
+        "state": ACTIVE,
+        **said_of(holding.state, of.version),
+        "to_come": to_come(holding.state, of.version),
         "channels": sorted(channel for channel, version in holding.state.channels.items() if version == of.version),
         "children": [{"image": child.image, "version": child.version} for child in children.get(of, [])],
         "clones": [clone["name"] for clone in clones.get(of, [])],
@@ -130,7 +144,7 @@ def clone_facts(descendant: Descendant, lineage: Lineage, holding: Holding) -> F
     """One clone, and whether it is behind."""
     domain, origin = descendant.domain, descendant.domain.record.origin
     channel = origin.channel if origin else None
-    said = holding.state.states.get(lineage.version, {}).get("state")
+    said = said_of(holding.state, lineage.version).get("state")
     witnesses = {"metadata": origin is not None and bool(origin.image), "chain": descendant.chain is not None}
     return {
         "name": domain.name,
@@ -144,7 +158,7 @@ def clone_facts(descendant: Descendant, lineage: Lineage, holding: Holding) -> F
         "complete": origin.complete if origin else True,
         "known_by": [name for name, holds in witnesses.items() if holds],
         "outdated": channel is not None and holding.state.channels.get(channel) != lineage.version,
-        "deprecated": said == "deprecated",
-        "revoked": said == "revoked",
+        "deprecated": said == DEPRECATED,
+        "revoked": said == REVOKED,
         "orphaned": all(version.version != lineage.version for version in holding.versions),
     }

@@ -7,8 +7,8 @@ from __future__ import annotations
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, State
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.channel import refuse_revoked
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Part, Source
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked, said_of, to_come
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.obstacles import notes_of, obstacles_of
 
@@ -57,7 +57,9 @@ def refusal_of(words: str, template: str, version: str, state: State) -> Refused
 
 
 def deprecation(words: str, version: str, state: State) -> list[str]:
-    said = state.states.get(version, {})
+    said, coming = said_of(state, version), to_come(state, version)
+    if coming:
+        return [f"{words} will be {coming['state']} on {coming['date']}: {coming['reason']}"]
     if said.get("state") != "deprecated":
         return []
     return [f"{words} is deprecated: {said.get('reason') or 'no reason was given'}"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pathlib
+import types
 import typing as t
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -18,7 +19,13 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._image import manifest
 from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Sealed, Version, VersionDisk, VersionNvram
+from ansible_collections.golden.libvirt.plugins.module_utils._model import (
+    Lineage,
+    Sealed,
+    Version,
+    VersionDisk,
+    VersionNvram,
+)
 
 from support import tiny_guest
 from support.lab import MIB, Lab
@@ -34,6 +41,9 @@ def add(
     first_boot: str = "",
     guest: bool = False,
     nvram: bytes = b"",
+    parent: tuple[str, str] | None = None,
+    created: str = "2026-01-01T00:00:00Z",
+    labels: t.Mapping[str, str] = types.MappingProxyType({}),
     **options: t.Any,
 ) -> Version:
     """A version whose disks start with *content*, the target's name and the version; *options* are tiny_guest's."""
@@ -53,7 +63,9 @@ def add(
     found = Version(
         image=image,
         version=version,
-        created="2026-01-01T00:00:00Z",
+        created=created,
+        labels=dict(labels),
+        lineage=Lineage(*parent) if parent else None,
         created_by="test",
         template=template(made, guest, bool(nvram), **options),
         disks=tuple(made),
@@ -84,7 +96,9 @@ def set_state(lab: Lab, image: str, version: str, state: str, reason: str) -> No
     """Write into the image's journal that a version is deprecated or revoked."""
     with Hypervisor(lab.uri) as hypervisor:
         said = {version: {"state": state, "reason": reason, "date": "2026-01-01"}}
-        Journal(volumes.open_pool(hypervisor, lab.pool), image).change(lambda now: replace(now, states=said))
+        Journal(volumes.open_pool(hypervisor, lab.pool), image).change(
+            lambda now: replace(now, states={**now.states, **said})
+        )
 
 
 def freeze(lab: Lab, name: str) -> None:

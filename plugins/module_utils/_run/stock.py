@@ -1,0 +1,56 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading all that a decision about deleting versions needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains, snapshots
+from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Lineage, Version
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
+from ansible_collections.golden.libvirt.plugins.module_utils._run.image_info import descendants_in
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+
+
+def stock_of(bench: Bench, pool: str) -> Stock:
+    """What *pool* holds, and who on this hypervisor uses its files, whatever made them."""
+    repository = bench.repository(pool)
+    known = [Lineage(image, version) for image in repository.names() for version in repository.versions(image)]
+    users: dict[str, set[str]] = {}
+    for domain in domains.read_all(bench.hypervisor):
+        for path in paths_of(bench, domain):
+            users.setdefault(path, set()).add(domain.name)
+    files = chains.all_files(bench.hypervisor)
+    for path in users:
+        if path not in files:
+            files.update(chains.chain_of(bench.hypervisor, path))
+    return Stock(
+        directory=bench.pool(pool).path,
+        volumes={of: tuple(repository.volumes_of(of.image, of.version)) for of in known},
+        versions=versions_in(repository, known),
+        states={image: repository.state(image) for image in repository.names()},
+        files=files,
+        users=users,
+        descendants=descendants_in(bench, bench.pool(pool)),
+    )
+
+
+def versions_in(repository: Repository, known: Iterable[Lineage]) -> dict[Lineage, Version]:
+    """Those that are complete."""
+    found = {of: repository.find(of.image, of.version) for of in known}
+    return {of: version for of, version in found.items() if version}
+
+
+def paths_of(bench: Bench, domain: Domain) -> Iterator[str]:
+    """The files that a domain has as disks: as it is defined, as it runs, and in its snapshots."""
+    hypervisor = bench.hypervisor
+    running = [] if domain.off else [domains.read_live(hypervisor, domain.name)]
+    for disk in (disk for of in (domain, *running) for disk in of.disks):
+        path = chains.file_of(hypervisor, disk)
+        if path:
+            yield path
+    if domains.has_snapshots(hypervisor, domain.name):
+        for snapshot in snapshots.read_all(hypervisor, domain.name):
+            yield from (path for disk in snapshot.disks for path in (disk.path, disk.base) if path)
