@@ -57,7 +57,8 @@ class Origin:
     """Where a clone was struck from, as its domain metadata says: an *image*'s *version*, or a *domain*.
 
     *complete* is false while it is being made, by *holder*. *customised* says that the guest was told its name and
-    keys through its agent, which is lost when the clone goes back to its version.
+    keys through its agent, which is lost when the clone goes back to its version. *label* is the group that a user
+    put it into. Of the source's disks it has those not that are *skipped*, and only reads those that are *shared*.
     """
 
     image: str
@@ -70,6 +71,9 @@ class Origin:
     domain: str = ""
     customised: bool = False
     holder: Holder | None = None
+    label: str = ""
+    skipped: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -298,6 +302,15 @@ class Identity:
     macs: tuple[str, ...] = ()
     genid: str | None = None
     nvram: str | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the hypervisor has: *memory* in MiB, *vcpus* that a machine type takes, its *networks*."""
+
+    memory: int
+    vcpus: int
+    networks: frozenset[str] = frozenset()
 
 
 Facts = dict[str, Any]

@@ -14,6 +14,10 @@ IMAGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
 CHANNEL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 CLONE = re.compile(r"(?!golden\.)[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}")
+LABEL = CHANNEL
+RANGE = re.compile(r"\{([0-9]+)\.\.([0-9]+)\}")
+# More clones than a hypervisor can have are a slip of the keyboard.
+MOST = 10000
 TARGET = re.compile(r"[A-Za-z0-9]{1,32}")
 # What channels take in place of a version's name, so that no version is called so.
 PREVIOUS = "previous"
@@ -99,6 +103,26 @@ def check_clone(name: str) -> str:
         "clone",
         "letters, digits, '.', '+', '_' and '-', a letter or digit first, at most 64, and not 'golden.' first",
     )
+
+
+def check_label(name: str) -> str:
+    """*name*, or a refusal where it cannot be the label of a group of clones."""
+    return checked(LABEL, name, "label", "lower case letters, digits, '.', '_' and '-', not these first, at most 64")
+
+
+def expanded(pattern: str) -> list[str]:
+    """The names that a pattern stands for: ``web-{08..10}`` for web-08, web-09 and web-10, as in a shell."""
+    found = RANGE.search(pattern)
+    if not found:
+        return [pattern]
+    first, last = found.groups()
+    if int(last) < int(first) or int(last) - int(first) >= MOST:
+        advice = f"Use a first number that is not above the last one, and at most {MOST} of them."
+        raise Refused(f"reading the names {pattern}", f"{found.group()} is no range", advice)
+    width = max(len(first), len(last)) if first.startswith("0") or last.startswith("0") else 0
+    numbers = [str(number).zfill(width) for number in range(int(first), int(last) + 1)]
+    head, tail = pattern[: found.start()], pattern[found.end() :]
+    return [name for number in numbers for name in expanded(f"{head}{number}{tail}")]
 
 
 def clone_volume(clone: str, part: str, ending: str, number: int = 1) -> str:

@@ -12,7 +12,8 @@ description:
   - Makes any number of domains from a version of an image, or full copies of a domain that is off.
   - A clone has its own name, UUID, MAC addresses, generation id, UEFI variables, SMBIOS and disk serial numbers,
     consoles and sockets; its graphics ports and vsock address are chosen at each start. What two machines cannot
-    share and cannot each have of their own, such as a host device, is refused, all of it at once.
+    share and cannot each have of their own, such as a host device, is refused, all of it at once, unless O(sharing)
+    says otherwise.
   - The MAC addresses follow from the hypervisor and the clone's name, so that a clone that is made anew is known to the
     DHCP server. They are never those of another domain of the hypervisor, running or not.
   - A clone that is there is never replaced. Where it was struck from another version than the one asked for,
@@ -28,11 +29,123 @@ extends_documentation_fragment:
   - golden.libvirt.batch
 options:
   names:
-    description: The clones. Letters, digits, C(.), C(+), C(_) and C(-).
+    description:
+      - The clones. Letters, digits, C(.), C(+), C(_) and C(-).
+      - A range of numbers stands for that many names, V(web-{01..40}) for web-01, web-02 and so on to web-40.
     type: list
     elements: str
-    required: true
+    default: []
     aliases: [name]
+  clones:
+    description:
+      - Clones that differ from what the task says of all.
+      - What is not said of a clone is as the task says. Of O(customise), single values can be said anew.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: The clone, or a pattern as in O(names).
+        type: str
+        required: true
+      linked:
+        description: As for all, for this clone.
+        type: bool
+      pool:
+        description: As for all, for this clone.
+        type: str
+      memory:
+        description: As for all, for this clone.
+        type: int
+      vcpus:
+        description: As for all, for this clone.
+        type: int
+      title:
+        description: As for all, for this clone.
+        type: str
+      networks:
+        description: As for all, for this clone.
+        type: list
+        elements: str
+      disks:
+        description: As for all, for this clone.
+        type: list
+        elements: dict
+        suboptions:
+          target:
+            description: As O(disks[].target).
+            type: str
+            required: true
+          use:
+            description: As O(disks[].use).
+            type: str
+            choices: [own, share, skip]
+            default: own
+          size:
+            description: As O(disks[].size).
+            type: str
+          linked:
+            description: As O(disks[].linked).
+            type: bool
+          pool:
+            description: As O(disks[].pool).
+            type: str
+      customise:
+        description: What this clone's guest is told otherwise, or more.
+        type: dict
+        suboptions:
+          hostname:
+            description: As O(customise.hostname).
+            type: str
+          fqdn:
+            description: As O(customise.fqdn).
+            type: str
+          ssh_keys:
+            description: As O(customise.ssh_keys).
+            type: list
+            elements: str
+          user_data:
+            description: As O(customise.user_data).
+            type: str
+          vendor_data:
+            description: As O(customise.vendor_data).
+            type: str
+          credentials:
+            description: As O(customise.credentials).
+            type: dict
+          network_config:
+            description: As O(customise.network_config).
+            type: dict
+      start:
+        description: As for all, for this clone.
+        type: bool
+  exact:
+    description:
+      - Whether clones that are there and are not named shall be removed, as with O(state=absent).
+      - Only those that were struck from the same O(image) (or O(domain)) and have the same O(label), or none where none
+        is given. They are removed when all others are done, and not where one of these failed, unless O(on_error) is
+        V(continue).
+      - With no names at all, all of them are removed.
+    type: bool
+    default: false
+  label:
+    description:
+      - A group that the clones belong to, such as the service that they run. Kept in the domain's metadata.
+      - A clone of no group joins the one that is named. A clone of another group is refused.
+    type: str
+  on_error:
+    description:
+      - What becomes of the other clones when one fails.
+      - V(continue) makes them. V(stop) begins no more of them; RV(clones[].skipped) tells which. V(rollback) moreover
+        removes those that this run has made.
+    type: str
+    choices: [continue, stop, rollback]
+    default: continue
+  max_starting:
+    description:
+      - How many guests may be starting, from power on until what O(wait_for) waits for, at the same time.
+        O(parallel) by default.
+    type: int
   state:
     description:
       - With V(present), the clones are there.
@@ -45,7 +158,7 @@ options:
   image:
     description:
       - The image to clone from. Needs O(version) or O(channel).
-      - With O(state=absent), only clones of this image are removed.
+      - With O(state=absent), only clones of this image (and O(label)) are removed.
     type: str
   version:
     description: The version of O(image).
@@ -56,6 +169,97 @@ options:
   domain:
     description: A domain to clone from, instead of an image. It must be off. Its disks are copied.
     type: str
+  sharing:
+    description:
+      - What becomes of what two machines cannot share and cannot each have of their own, by the part of the domain that
+        it is found in.
+      - V(refuse) makes no clone, and names all of it at once. V(keep) lets all clones have it, which cannot all use it
+        at the same time. V(drop) leaves it out of the clones.
+    type: dict
+    suboptions:
+      arguments:
+        description:
+          - Arguments to QEMU (C(qemu:commandline)) that fix a MAC or vsock address, a serial number, a socket or a
+            port. With V(drop), all arguments go.
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      chardev:
+        description:
+          - Serial ports, consoles, channels and the like that listen on a port, connect to a socket or are a device of
+            the host.
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      disk:
+        description:
+          - Disks that are a device of the host in its guest's hands (NVMe, vhost-user, vDPA, persistent reservations).
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      filesystem:
+        description:
+          - Directories of the host that the guest can write to, and those served over a socket.
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      firmware:
+        description:
+          - Firmware that the guest writes to, and UEFI variables on a device. With V(drop), the firmware is used read-
+            only, and the variables are a file made from libvirt's template.
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      hostdev:
+        description:
+          - Devices of the host.
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      input:
+        description:
+          - Input devices of the host.
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      interface:
+        description:
+          - Interfaces that only one domain can have, and forwarded ports, fixed addresses and filters for an address in
+            others. With V(drop), of the latter only these go.
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      lease:
+        description:
+          - Leases of a lock manager.
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      memory:
+        description:
+          - Memory devices that are a file, and memory shared with others by name.
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      seclabel:
+        description:
+          - Static security labels, but for owner and group. With V(drop), libvirt makes a label at each start.
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+      tpm:
+        description:
+          - The host's TPM. (An emulated one is made anew for each clone.)
+        type: str
+        choices: [refuse, keep, drop]
+        default: refuse
+  nvram:
+    description:
+      - V(copy) gives each clone a copy of the source's UEFI variables, V(reset) new ones, which libvirt makes from its
+        template at the first start. Those have no boot entries and no enrolled keys but the template's.
+    type: str
+    choices: [copy, reset]
+    default: copy
   linked:
     description:
       - Whether the clones' disks are overlays on the version's, made in an instant and small, or full copies.
@@ -66,14 +270,44 @@ options:
     description: The storage pool for the clones' volumes. O(image_pool) by default.
     type: str
   memory:
-    description: Memory in MiB, if not the source's.
+    description: Memory in MiB, if not the source's. At most what the hypervisor has.
     type: int
   vcpus:
-    description: Number of virtual processors, if not the source's.
+    description: Number of virtual processors, if not the source's. At most what the machine type takes.
     type: int
   title:
     description: A title, which virt-manager shows. The source's is never taken over.
     type: str
+  networks:
+    description: The libvirt networks of the interfaces, in their order. Those beyond stay where the source's are.
+    type: list
+    elements: str
+    default: []
+  disks:
+    description: What is different for single disks.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      target:
+        description: The disk, such as V(vdb).
+        type: str
+        required: true
+      use:
+        description:
+          - V(own) gives the clone a disk of its own, V(share) the version's, which it can only read, V(skip) none.
+        type: str
+        choices: [own, share, skip]
+        default: own
+      size:
+        description: The disk's size, such as V(40G), if not the source's. It cannot be less.
+        type: str
+      linked:
+        description: Whether this one is an overlay or a full copy, if not as the others.
+        type: bool
+      pool:
+        description: The storage pool for this one, if not that of the others.
+        type: str
   start:
     description: Whether the clones shall run. With V(false), they are left as they are, and off when new.
     type: bool
@@ -82,9 +316,10 @@ options:
     description:
       - What to wait for in clones that O(start=true) starts or finds running.
       - V(agent) is an answer of the guest agent; V(address) an IP address that the agent, libvirt's DHCP server or
-        the host's ARP table tells; V(none) does not wait.
+        the host's ARP table tells; V(ssh) an answer of the ssh server at such an address, port 22, as seen from the
+        machine that the task runs on; V(none) does not wait.
     type: str
-    choices: [none, agent, address]
+    choices: [none, agent, address, ssh]
     default: none
   wait_timeout:
     description: How many seconds to wait for each guest. One that is late is a failure; the clone stays.
@@ -114,6 +349,16 @@ options:
             cloud-init's headers.
           - Never shown. Kept in the seed volume, which only its owner and QEMU can read.
         type: str
+      vendor_data:
+        description: Vendor data for cloud-init, as O(customise.user_data). The user's wins over it.
+        type: str
+      credentials:
+        description:
+          - Credentials that the guest's systemd hands to its services (C(LoadCredential=)), by name, at each start.
+            Some it uses itself, see systemd.system-credentials(7). Needs systemd 251 or newer in the guest.
+          - Never shown. Each is kept in a volume that only its owner and QEMU can read, and is passed through QEMU's
+            firmware configuration device. (As SMBIOS strings, the values would be in the domain's XML.)
+        type: dict
       network_config:
         description:
           - Network configuration for cloud-init, version 1 or 2.
@@ -122,11 +367,13 @@ options:
       via:
         description:
           - V(cloud-init) attaches a small read-only disk (a NoCloud seed) that cloud-init reads at first boot.
+          - V(credentials) gives host name and keys to the guest's systemd, as the credentials C(system.hostname)
+            (systemd 254 or newer) and C(ssh.authorized_keys.root) (252 or newer).
           - V(agent) tells the running guest, and needs O(start=true). It can carry host name and keys only. It is
             lost when the clone is reverted to its version; the next run of this module says it again.
           - V(auto) is V(cloud-init) where the version is sealed with that, else V(agent).
         type: str
-        choices: [auto, cloud-init, agent]
+        choices: [auto, cloud-init, credentials, agent]
         default: auto
 attributes:
   check_mode:
@@ -174,6 +421,34 @@ EXAMPLES = r"""
     memory: 8192
     vcpus: 4
 
+- name: Forty for the shop, of which two are larger, and no others
+  golden.libvirt.clone:
+    image: web
+    channel: stable
+    label: shop
+    names: ["web-{01..38}"]
+    clones:
+      - name: "web-{39..40}"
+        memory: 4096
+        disks:
+          - target: vdb
+            size: 40G
+            pool: fast
+    exact: true
+    start: true
+    wait_for: agent
+    max_starting: 4
+    on_error: rollback
+
+- name: One on another network and without the source's host device
+  golden.libvirt.clone:
+    image: web
+    channel: stable
+    name: web-test
+    networks: [test]
+    sharing:
+      hostdev: drop
+
 - name: Copy a domain
   golden.libvirt.clone:
     domain: legacy
@@ -202,7 +477,7 @@ actions:
       backing_format: qcow2
     - {"action": "mark clone", "domain": "web-01", "complete": true}
 clones:
-  description: One entry per name, in the order asked for.
+  description: One entry per name, in the order asked for; with O(exact=true) then one for each clone that is removed.
   returned: always
   type: list
   elements: dict
@@ -240,13 +515,27 @@ clones:
       type: list
       elements: dict
       sample: [{"pool": "golden", "name": "web-01.vda.qcow2"}]
+    label:
+      description: The group that it belongs to, null for none.
+      type: str
+    state:
+      description: V(present) or V(absent).
+      type: str
+    skipped:
+      description: Whether it was not begun because another one failed.
+      returned: O(on_error) is not V(continue)
+      type: bool
+    rolled_back:
+      description: Whether it was made and then removed because another one failed.
+      returned: O(on_error=rollback)
+      type: bool
     outdated:
       description: Whether it was struck from another version than the one asked for now.
       returned: O(state=present)
       type: bool
     addresses:
       description: Its IP addresses.
-      returned: O(wait_for=address)
+      returned: O(wait_for) is V(address) or V(ssh)
       type: list
       elements: str
     changed:
@@ -270,37 +559,98 @@ clones:
       elements: dict
 """
 
-from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, PARALLEL
+from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, PARALLEL, Spec
 from ansible_collections.golden.libvirt.plugins.module_utils._run.clone import CLONE
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import run_verb
 
-CUSTOMISE = {
-    "hostname": {"type": "str"},
-    "fqdn": {"type": "str"},
-    "ssh_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-    "user_data": {"type": "str", "no_log": True},
-    "network_config": {"type": "dict"},
-    "via": {"type": "str", "choices": ["auto", "cloud-init", "agent"], "default": "auto"},
+KINDS = (
+    "arguments",
+    "chardev",
+    "disk",
+    "filesystem",
+    "firmware",
+    "hostdev",
+    "input",
+    "interface",
+    "lease",
+    "memory",
+    "seclabel",
+    "tpm",
+)
+
+DISKS: Spec = {
+    "target": {"type": "str", "required": True},
+    "use": {"type": "str", "choices": ["own", "share", "skip"], "default": "own"},
+    "size": {"type": "str"},
+    "linked": {"type": "bool"},
+    "pool": {"type": "str"},
 }
 
-SPEC = {
+TOLD: Spec = {
+    "hostname": {"type": "str"},
+    "fqdn": {"type": "str"},
+    "ssh_keys": {"type": "list", "elements": "str", "no_log": False},
+    "user_data": {"type": "str", "no_log": True},
+    "vendor_data": {"type": "str", "no_log": True},
+    "credentials": {"type": "dict", "no_log": True},
+    "network_config": {"type": "dict"},
+}
+
+CUSTOMISE: Spec = {
+    **TOLD,
+    "ssh_keys": {**TOLD["ssh_keys"], "default": []},
+    "via": {"type": "str", "choices": ["auto", "cloud-init", "credentials", "agent"], "default": "auto"},
+}
+
+# What a clone may have of its own. Nothing has a default: what is not said is as for all.
+OWN: Spec = {
+    "linked": {"type": "bool"},
+    "pool": {"type": "str"},
+    "memory": {"type": "int"},
+    "vcpus": {"type": "int"},
+    "title": {"type": "str"},
+    "networks": {"type": "list", "elements": "str"},
+    "disks": {"type": "list", "elements": "dict", "options": DISKS},
+    "start": {"type": "bool"},
+}
+SPEC: Spec = {
     **IMAGE_POOL,
     **PARALLEL,
-    "names": {"type": "list", "elements": "str", "required": True, "aliases": ["name"]},
+    **OWN,
+    "names": {"type": "list", "elements": "str", "default": [], "aliases": ["name"]},
+    "clones": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            **OWN,
+            "customise": {"type": "dict", "options": TOLD},
+        },
+    },
+    "customise": {"type": "dict", "options": CUSTOMISE},
+    "exact": {"type": "bool", "default": False},
+    "label": {"type": "str"},
+    "on_error": {"type": "str", "choices": ["continue", "stop", "rollback"], "default": "continue"},
+    "max_starting": {"type": "int"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "image": {"type": "str"},
     "version": {"type": "str"},
     "channel": {"type": "str"},
     "domain": {"type": "str"},
+    "sharing": {
+        "type": "dict",
+        "options": {
+            kind: {"type": "str", "choices": ["refuse", "keep", "drop"], "default": "refuse"} for kind in KINDS
+        },
+    },
+    "nvram": {"type": "str", "choices": ["copy", "reset"], "default": "copy"},
     "linked": {"type": "bool", "default": True},
-    "pool": {"type": "str"},
-    "memory": {"type": "int"},
-    "vcpus": {"type": "int"},
-    "title": {"type": "str"},
+    "networks": {"type": "list", "elements": "str", "default": []},
+    "disks": {"type": "list", "elements": "dict", "options": DISKS, "default": []},
     "start": {"type": "bool", "default": False},
-    "wait_for": {"type": "str", "choices": ["none", "agent", "address"], "default": "none"},
+    "wait_for": {"type": "str", "choices": ["none", "agent", "address", "ssh"], "default": "none"},
     "wait_timeout": {"type": "int", "default": 300},
-    "customise": {"type": "dict", "options": CUSTOMISE},
 }
 
 
@@ -308,7 +658,7 @@ def main() -> None:
     run_verb(
         SPEC,
         CLONE,
-        required_if=[("state", "present", ["image", "domain"], True)],
+        required_if=[("state", "present", ["image", "domain"], True), ("exact", False, ["names", "clones"], True)],
         mutually_exclusive=[("image", "domain"), ("version", "channel"), ("domain", "version"), ("domain", "channel")],
     )
 

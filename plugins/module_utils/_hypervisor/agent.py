@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -38,12 +39,13 @@ def answers(hypervisor: Hypervisor, name: str) -> bool:
 
 
 def wait(hypervisor: Hypervisor, name: str, until: str, timeout: float) -> None:
-    """Wait for the guest: *until* its ``agent`` answers, or an ``address`` of it is known that is not loopback.
+    """Wait for the guest: *until* its ``agent`` answers, an ``address`` of it is known that is not loopback, or its
+    ``ssh`` server answers at one of these.
 
     Ends early where the domain does not run any more.
     """
     end = time.monotonic() + timeout
-    ready = answers if until == "agent" else addresses
+    ready = {"agent": answers, "address": addresses, "ssh": answers_ssh}[until]
     while not ready(hypervisor, name):
         state = domains.state(hypervisor, name)
         if time.monotonic() > end or state in ("shutoff", "crashed"):
@@ -57,6 +59,18 @@ def wait(hypervisor: Hypervisor, name: str, until: str, timeout: float) -> None:
         "Look at its console ('virsh console', or the file that its serial port is logged to); check that "
         "qemu-guest-agent is installed and enabled in it.",
     )
+
+
+def answers_ssh(hypervisor: Hypervisor, name: str) -> bool:
+    """Whether an ssh server answers at one of the guest's addresses, as seen from where this runs."""
+    return any(greets(address) for address in addresses(hypervisor, name))
+
+
+def greets(address: str, port: int = 22) -> bool:
+    """Whether what listens there introduces itself as an ssh server (RFC 4253, 4.2)."""
+    with suppress(OSError), socket.create_connection((address, port), ANSWER_SECONDS) as server:
+        return server.recv(4) == b"SSH-"
+    return False
 
 
 def addresses(hypervisor: Hypervisor, name: str) -> list[str]:

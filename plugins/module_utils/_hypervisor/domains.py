@@ -11,10 +11,12 @@ from contextlib import suppress
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Limits
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import domain as domain_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
 
+# Where libvirt does not say how many processors a machine may have.
+MANY = 1 << 16
 # virDomainState of libvirt-domain.h, as virsh names them.
 STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "crashed", "pmsuspended")
 
@@ -249,6 +251,19 @@ def host(hypervisor: Hypervisor) -> dict[str, str]:
             "libvirt": dotted(hypervisor.conn.getLibVersion()),
             "hypervisor": f"{hypervisor.conn.getType()} {dotted(hypervisor.conn.getVersion())}",
         }
+
+
+def limits(hypervisor: Hypervisor, xml: str) -> Limits:
+    """What a domain like *xml* can have here."""
+    wanted = domain_xml.platform_of(xml)
+    with asking(f"asking {hypervisor.uri} what it has"):
+        memory = int(hypervisor.conn.getInfo()[1])
+        networks = frozenset(network.name() for network in hypervisor.conn.listAllNetworks(0))
+    try:
+        answer = hypervisor.conn.getDomainCapabilities(None, wanted.arch, wanted.machine, wanted.type)
+    except libvirt.libvirtError:  # it says so itself when the domain is defined
+        return Limits(memory, MANY, networks)
+    return Limits(memory, domain_xml.most_vcpus(answer) or MANY, networks)
 
 
 def dotted(number: int) -> str:

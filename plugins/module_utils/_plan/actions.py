@@ -123,6 +123,7 @@ class StartDomain(Action):
     """Power on, or to paused."""
 
     words: ClassVar[str] = "start domain"
+    boots: ClassVar[bool] = True
     domain: str
     paused: bool = False
 
@@ -140,6 +141,7 @@ class WaitForGuest(Action):
     """Wait until the guest answers: *until* is agent, address or ssh; *timeout* in seconds."""
 
     words: ClassVar[str] = "wait for guest"
+    boots: ClassVar[bool] = True
     settles: ClassVar[str] = "before"
     domain: str
     until: str

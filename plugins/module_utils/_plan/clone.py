@@ -4,17 +4,15 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Domain,
     Holder,
-    Identity,
+    Limits,
     Made,
     Origin,
     Record,
@@ -22,29 +20,25 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest, Guest
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import (
+    Part,
+    Piece,
+    Recipe,
+    disk_pieces,
+    obstacles_to,
+    secret_piece,
+    storage_of,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine, clone_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import interface_count
-
-# May hold passwords: for the owner alone (and for QEMU's user, whom libvirt gives it to while the clone runs).
-SEED_MODE = "0600"
-
-
-@dataclass(frozen=True)
-class Part:
-    """A disk (*name* is its target) or the UEFI variables (*name* is nvram) that a clone gets one of."""
-
-    name: str
-    path: str
-    format: str
-    capacity: int
 
 
 @dataclass(frozen=True)
 class Source:
     """What clones are struck from: an *image*'s *version*, or a *domain*. *words* names it in messages.
 
-    *refusal* is why nothing new may be struck from it.
+    *refusal* is why nothing new may be struck from it, *obstacles* what two machines cannot share of it.
     """
 
     words: str
@@ -56,18 +50,19 @@ class Source:
     domain: str = ""
     first_boot: str = ""
     refusal: GoldenError | None = None
+    obstacles: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a task wants, the same for each of its clones. The clones' volumes go into *pool*, at *directory*."""
+    """What a task wants of one clone."""
 
     source: Source
+    recipe: Recipe
+    limits: Limits
     channel: str | None
-    pool: str
-    directory: str
-    linked: bool
+    label: str
     machine: Machine
     guest: Guest | None
     start: bool
@@ -88,18 +83,24 @@ class DefineClone(Action):
 
 
 def plan_clone(
-    wanted: Wanted, name: str, there: Domain | None, register: Register, *, volumes: Collection[str], busy: bool
+    wanted: Wanted,
+    name: str,
+    there: Domain | None,
+    register: Register,
+    *,
+    volumes: Mapping[str, Collection[str]],
+    busy: bool,
 ) -> Plan:
     """The plan for the clone *name*, which is *there* in whatever state, or not at all.
 
-    *volumes* are the names in the clones' pool; *busy* says that another run is making this very clone.
+    *volumes* are the names in each pool that it gets volumes in; *busy* says that another run is making this very
+    clone.
     """
-    names.check_clone(name)
     if there is None:
         return made(wanted, name, register, volumes)
     origin = there.record.origin
-    if origin is None or (origin.image, origin.domain) != (wanted.source.image, wanted.source.domain):
-        what = "not a clone" if origin is None else f"a clone of {origin.image or 'domain ' + origin.domain}"
+    if origin is None or not stems_from(origin, wanted):
+        what = "not a clone" if origin is None else f"a clone of {family(origin)}"
         raise Refused(
             doing(wanted, name), f"there is a domain {name}, which is {what}", "Choose another name, or remove it."
         )
@@ -113,9 +114,22 @@ def plan_clone(
         return kept(wanted, there, origin)
     if not there.off:
         raise Refused(doing(wanted, name), f"it is only half made, and {there.state}", f"'virsh destroy {name}' first.")
-    ours = {volume.volume for volume in origin.made if volume.pool == wanted.pool}
-    plan = made(wanted, name, register, set(volumes) - ours)
-    return replace(plan, actions=(*debris(there, origin, {wanted.pool: volumes}), *plan.actions))
+    ours = {(volume.pool, volume.volume) for volume in origin.made}
+    others = {pool: {name for name in there if (pool, name) not in ours} for pool, there in volumes.items()}
+    plan = made(wanted, name, register, others)
+    return replace(plan, actions=(*debris(there, origin, volumes), *plan.actions))
+
+
+def stems_from(origin: Origin, wanted: Wanted) -> bool:
+    """Whether a clone is of the image (or domain) and of the group that are asked for; one of no group may join."""
+    source = wanted.source
+    same = (origin.image, origin.domain) == (source.image, source.domain)
+    return same and (not origin.label or not wanted.label or origin.label == wanted.label)
+
+
+def family(origin: Origin) -> str:
+    """What a clone was struck from and its group, in words."""
+    return (origin.image or f"domain {origin.domain}") + (f", label {origin.label}" if origin.label else "")
 
 
 def doing(wanted: Wanted, name: str) -> str:
@@ -133,71 +147,103 @@ def debris(there: Domain, origin: Origin, volumes: Mapping[str, Collection[str]]
             yield actions.DeleteVolume(volume.pool, volume.volume)
 
 
-def made(wanted: Wanted, name: str, register: Register, volumes: Collection[str]) -> Plan:
+def made(wanted: Wanted, name: str, register: Register, volumes: Mapping[str, Collection[str]]) -> Plan:
     """A new clone: defined first, which finds errors before anything is copied, and marked whole last."""
+    refuse_unsuitable(wanted, name)
     source = wanted.source
-    if source.refusal:
-        raise source.refusal
-    parts = {part.name: names.clone_volume(name, part.name, "qcow2") for part in source.disks}
-    if source.nvram:
-        parts["nvram"] = names.clone_volume(name, "nvram", "fd")
-    if wanted.guest and wanted.guest.via == "cloud-init":
-        parts["seed"] = names.clone_volume(name, "seed", "iso")
-    taken = sorted(set(parts.values()) & set(volumes))
-    if taken:
-        raise Refused(
-            doing(wanted, name),
-            f"pool {wanted.pool} has volumes of that name already, which no clone claims: {', '.join(taken)}",
-            f"Remove them ('virsh vol-delete NAME {wanted.pool}') if nothing needs them, or choose another name.",
-        )
-    paths = {part: posixpath.join(wanted.directory, volume) for part, volume in parts.items()}
     identity = register.identity(name, interface_count(source.template))
-    identity = replace(identity, nvram=paths.get("nvram"))
-    origin = origin_of(wanted, tuple(Made(wanted.pool, volume) for volume in parts.values()))
+    disks = {piece.part: piece for piece in disk_pieces(wanted.recipe, name)}
+    seed, secrets = guest_pieces(wanted, name, identity.uuid)
+    pieces = [*disks.values(), *([seed] if seed else []), *secrets.values()]
+    refuse_taken(wanted, name, pieces, volumes)
+    identity = replace(identity, nvram=disks["nvram"].path if "nvram" in disks else None)
+    origin = origin_of(wanted, tuple(piece.made for piece in pieces))
     incomplete = Record(replace(origin, complete=False, holder=wanted.holder))
-    disks = {part.name: paths[part.name] for part in source.disks}
-    xml = clone_xml(source.template, identity, incomplete, disks=disks, seed=paths.get("seed"), machine=wanted.machine)
+    storage = storage_of(wanted.recipe, disks, seed, secrets)
+    xml = clone_xml(source.template, identity, incomplete, storage, wanted.machine)
     return Plan(
         item=name,
         actions=(
             DefineClone(name, identity.uuid, xml),
-            *storage(wanted, name, identity, parts),
+            *(action for piece in pieces for action in piece.actions),
             actions.MarkClone(name, True, identity.uuid, Record(origin)),
             *going(wanted, name, True, origin),
         ),
         after={**facts(name, identity.macs, origin), "state": "running" if wanted.start else "shutoff"},
-        result={**facts(name, identity.macs, origin), "outdated": False},
+        result={**facts(name, identity.macs, origin), "outdated": False, "state": "present"},
         warnings=source.warnings,
     )
 
 
-def origin_of(wanted: Wanted, volumes: tuple[Made, ...]) -> Origin:
+def refuse_unsuitable(wanted: Wanted, name: str) -> None:
+    """Raise where the source allows no clones, or not such ones."""
     source = wanted.source
+    if source.refusal:
+        raise source.refusal
+    if source.obstacles:
+        advice = "Say of each kind in 'sharing' whether to keep or drop it, or mend the domain that clones are made of."
+        raise Refused(
+            f"cloning from {source.words}", "two machines cannot share what it has", advice, obstacles=source.obstacles
+        )
+    found = (*obstacles_to(wanted.recipe, source.words, bool(source.image)), *beyond(wanted.limits, wanted.machine))
+    if found:
+        raise Refused(doing(wanted, name), "it cannot be as it was asked for", "Ask for another.", obstacles=found)
+
+
+def beyond(limits: Limits, machine: Machine) -> Iterator[str]:
+    """What of *machine* the hypervisor cannot give."""
+    if machine.memory is not None and not 0 < machine.memory <= limits.memory:
+        yield f"it cannot have {machine.memory} MiB of memory: the hypervisor has {limits.memory}"
+    if machine.vcpus is not None and not 0 < machine.vcpus <= limits.vcpus:
+        yield f"it cannot have {machine.vcpus} processors: a machine of its type takes {limits.vcpus}"
+    if "\n" in (machine.title or ""):
+        yield "its title has more than one line"
+    for network in machine.networks:
+        if network not in limits.networks:
+            yield f"there is no network {network} (there: {', '.join(sorted(limits.networks)) or 'none'})"
+
+
+def refuse_taken(wanted: Wanted, name: str, pieces: Collection[Piece], volumes: Mapping[str, Collection[str]]) -> None:
+    """Raise where volumes of the clone's names are there, which are somebody else's."""
+    taken = [piece.made for piece in pieces if piece.volume in volumes.get(piece.place.pool, ())]
+    if taken:
+        raise Refused(
+            doing(wanted, name),
+            f"pool {taken[0].pool} has volumes of that name already, which no clone claims: "
+            + ", ".join(sorted(volume.volume for volume in taken)),
+            f"Remove them ('virsh vol-delete NAME {taken[0].pool}') if nothing needs them, or choose another name.",
+        )
+
+
+def guest_pieces(wanted: Wanted, name: str, uuid: str) -> tuple[Piece | None, dict[str, Piece]]:
+    """The seed and the files of credentials, where the guest is told things by them."""
+    guest, place = wanted.guest, wanted.recipe.place
+    if guest is None:
+        return None, {}
+    seed = None
+    if guest.via == "cloud-init":
+        seed = secret_piece(place, name, "seed", "iso", guest.seed(name, uuid))
+    files = {
+        credential: secret_piece(place, name, f"credential-{credential}", "bin", content.encode())
+        for credential, content in guest.secrets(name).items()
+    }
+    return seed, files
+
+
+def origin_of(wanted: Wanted, volumes: tuple[Made, ...]) -> Origin:
+    source, recipe = wanted.source, wanted.recipe
     return Origin(
         image=source.image,
         version=source.version,
         channel=wanted.channel,
-        linked=wanted.linked,
+        linked=recipe.depends,
         created=wanted.created,
         made=volumes,
         domain=source.domain,
+        label=wanted.label,
+        skipped=tuple(part.name for part in recipe.used("skip")),
+        shared=tuple(part.name for part in recipe.used("share")),
     )
-
-
-def storage(wanted: Wanted, name: str, identity: Identity, parts: Mapping[str, str]) -> Iterator[Action]:
-    """The clone's volumes: overlays or copies of the disks, its UEFI variables, its seed."""
-    pool = wanted.pool
-    for part in wanted.source.disks:
-        if wanted.linked:
-            yield actions.CreateVolume(pool, parts[part.name], part.capacity, "qcow2", part.path, part.format)
-        else:
-            yield actions.CopyVolume(part.path, pool, parts[part.name], part.capacity)
-    nvram = wanted.source.nvram
-    if nvram:
-        yield actions.CopyVolume(nvram.path, pool, parts["nvram"], nvram.capacity, nvram.format)
-    if wanted.guest and "seed" in parts:
-        content = wanted.guest.seed(name, identity.uuid)
-        yield actions.WriteVolume(pool, parts["seed"], content, mode=SEED_MODE)
 
 
 def going(wanted: Wanted, name: str, off: bool, origin: Origin) -> Iterator[Action]:
@@ -216,14 +262,16 @@ def going(wanted: Wanted, name: str, off: bool, origin: Origin) -> Iterator[Acti
 
 def kept(wanted: Wanted, there: Domain, origin: Origin) -> Plan:
     """A clone that is whole: never replaced, only told to be outdated; started where that is asked for."""
-    shown = facts(there.name, there.macs, origin)
+    labelled = replace(origin, label=wanted.label or origin.label)
+    joining = [actions.MarkDomain(there.name, replace(there.record, origin=labelled))] if labelled != origin else []
+    shown = facts(there.name, there.macs, labelled)
     state = "running" if wanted.start and there.off else there.state
     return Plan(
         item=there.name,
-        actions=tuple(going(wanted, there.name, there.off, origin)),
-        before={**shown, "state": there.state},
+        actions=(*joining, *going(wanted, there.name, there.off, labelled)),
+        before={**facts(there.name, there.macs, origin), "state": there.state},
         after={**shown, "state": state},
-        result={**shown, "outdated": origin.version != wanted.source.version},
+        result={**shown, "outdated": origin.version != wanted.source.version, "state": "present"},
     )
 
 
@@ -235,6 +283,7 @@ def facts(name: str, macs: tuple[str, ...], origin: Origin) -> dict[str, Any]:
         "image": origin.image or None,
         "version": origin.version or None,
         "channel": origin.channel,
+        "label": origin.label or None,
         "domain": origin.domain or None,
         "linked": origin.linked,
         "volumes": [{"pool": volume.pool, "name": volume.volume} for volume in origin.made],

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -16,14 +16,18 @@ from ansible_collections.golden.libvirt.plugins.module_utils._seed import noclou
 NAME = "{name}"
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 HOSTNAME = re.compile(rf"{LABEL}(?:\.{LABEL})*")
+CREDENTIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+FIELDS = ("hostname", "fqdn", "ssh_keys", "user_data", "vendor_data", "network_config", "credentials")
+SEEDED = ("user_data", "vendor_data", "network_config")
 DOING = "preparing what the guest is told"
 
 
 @dataclass(frozen=True)
 class Guest:
-    """What the guests of a task are told. *hostname* and *fqdn* may have ``{name}`` in them for the clone's name.
+    """What a guest is told. *hostname* and *fqdn* may have ``{name}`` in them for the clone's name.
 
-    *via* is cloud-init (a seed that it reads at first boot) or agent (after the start).
+    *via* is cloud-init (a seed that it reads at first boot), credentials (which its systemd reads at each boot) or
+    agent (after the start). *credentials* go along whatever the way.
     """
 
     via: str
@@ -31,7 +35,9 @@ class Guest:
     fqdn: str | None = None
     ssh_keys: tuple[str, ...] = ()
     user_data: str | None = field(default=None, repr=False)
+    vendor_data: str | None = field(default=None, repr=False)
     network_config: Mapping[str, Any] | None = field(default=None, repr=False)
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def name_for(self, clone: str) -> str:
         """The host name, fully qualified where that is known; refused where it cannot be one."""
@@ -43,7 +49,15 @@ class Guest:
         return name
 
     def seed(self, clone: str, instance: str) -> bytes:
-        return nocloud.seed(instance, self.name_for(clone), self.ssh_keys, self.user_data, self.network_config)
+        data = {"user-data": self.user_data, "vendor-data": self.vendor_data}
+        return nocloud.seed(instance, self.name_for(clone), self.ssh_keys, data, self.network_config)
+
+    def secrets(self, clone: str) -> dict[str, str]:
+        """Its systemd's credentials by name (systemd.system-credentials(7))."""
+        if self.via != "credentials":
+            return dict(self.credentials)
+        keys = {"ssh.authorized_keys.root": "".join(f"{key}\n" for key in self.ssh_keys)} if self.ssh_keys else {}
+        return {"system.hostname": self.name_for(clone), **keys, **self.credentials}
 
 
 @dataclass(frozen=True)
@@ -58,24 +72,48 @@ class CustomiseGuest(Action):
     timeout: int = field(repr=False)
 
 
-def guest_for(asked: Mapping[str, Any] | None, first_boot: str, clones: Sequence[str], start: bool) -> Guest | None:
-    """What to tell the guests of *clones*, or None for nothing. *first_boot* makes their identity at first boot.
+def guest_for(asked: Mapping[str, Any] | None, first_boot: str, start: bool) -> Guest | None:
+    """What to tell a guest, or None for nothing. *first_boot* makes its identity at first boot.
 
-    Refuses, all at once, what the way to them cannot carry or what would make them equal.
+    Refuses, all at once, what the way to it cannot carry.
     """
     if asked is None:
         return Guest("cloud-init") if first_boot == "cloud-init" else None
     via = asked["via"] if asked["via"] != "auto" else "cloud-init" if first_boot == "cloud-init" else "agent"
-    said = {name: value for name, value in asked.items() if name != "via" and value not in (None, [])}
-    obstacles = []
-    if via == "agent":
-        obstacles += [f"'{name}' needs cloud-init" for name in ("user_data", "network_config") if name in said]
-        obstacles += [] if start else ["the agent answers in running guests only: set 'start'"]
-    if "user_data" in said and not nocloud.is_user_data(said["user_data"]):
-        obstacles.append("'user_data' begins with nothing that cloud-init knows, such as '#cloud-config'")
-    for name in ("hostname", "fqdn"):
-        if name in said and NAME not in said[name] and len(clones) > 1:
-            obstacles.append(f"'{name}' would be the same in {len(clones)} guests: write '{NAME}' for the clone's name")
+    said = {name: value for name, value in asked.items() if name in FIELDS and value not in (None, [], {})}
+    obstacles = [*not_carried(via, said, start), *not_understood(said)]
     if obstacles:
         raise Refused(DOING, f"it cannot be told through {via}", "Change 'customise'.", obstacles=obstacles)
     return Guest(via, **{**said, "ssh_keys": tuple(said.get("ssh_keys", ()))})
+
+
+def not_carried(via: str, said: Mapping[str, Any], start: bool) -> Iterator[str]:
+    """What does not go the way that was chosen."""
+    if via != "cloud-init":
+        yield from (f"'{name}' needs cloud-init" for name in SEEDED if name in said)
+    if via == "agent" and not start:
+        yield "the agent answers in running guests only: set 'start'"
+
+
+def not_understood(said: Mapping[str, Any]) -> Iterator[str]:
+    """What no guest could make sense of."""
+    for name in ("user_data", "vendor_data"):
+        if name in said and not nocloud.is_user_data(said[name]):
+            yield f"'{name}' begins with nothing that cloud-init knows, such as '#cloud-config'"
+    for name in said.get("credentials", ()):
+        if not CREDENTIAL.fullmatch(name):
+            yield f"{name!r} cannot be the name of a credential: use letters, digits, '.', '_' and '-', at most 64"
+
+
+def refuse_equal_names(guests: Mapping[str, Guest]) -> None:
+    """Raise where several of the *guests* ({clone: what it is told}) would have the same host name."""
+    clones: dict[str, list[str]] = {}
+    for clone, guest in guests.items():
+        clones.setdefault((guest.fqdn or guest.hostname).replace(NAME, clone), []).append(clone)
+    obstacles = [
+        f"{name!r} would be the same in {len(there)} guests: write '{NAME}' for the clone's name"
+        for name, there in clones.items()
+        if len(there) > 1
+    ]
+    if obstacles:
+        raise Refused(DOING, "their host names must differ", "Change 'customise'.", obstacles=obstacles)

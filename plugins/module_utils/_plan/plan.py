@@ -14,11 +14,13 @@ class Action:
     """One step of a plan: *words* says what is done, the fields to what.
 
     A field made with ``repr=False`` (XML, contents, secrets) is not shown to users. Where an action *settles* what
-    was done (before it begins, or after it is done), a later failure does not undo that.
+    was done (before it begins, or after it is done), a later failure does not undo that. One that *boots* a guest, and
+    all that come after it, waits until not too many others do so.
     """
 
     words: ClassVar[str]
     settles: ClassVar[str] = ""
+    boots: ClassVar[bool] = False
 
     def describe(self) -> dict[str, Any]:
         """The action as module results, check mode and logs show it."""
@@ -31,7 +33,8 @@ class Plan:
     """What will be done for one *item* (a name the user gave), in order.
 
     *before* and *after* are the two sides of the diff. *result* is what the item returns, in check mode and for real;
-    real values that only the doing can know (a digest, a time) are added by what carries the plan out.
+    real values that only the doing can know (a digest, a time) are added by what carries the plan out. A *late* one is
+    begun when all others are done, and not where one of them failed (unless failures are to stop nothing).
     """
 
     item: str
@@ -40,6 +43,7 @@ class Plan:
     after: Mapping[str, Any] = field(default_factory=dict)
     result: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    late: bool = False
 
     @property
     def changed(self) -> bool:

@@ -5,42 +5,51 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Origin, Record
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import facts
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import facts, family
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
+
+
+@dataclass(frozen=True)
+class Kin:
+    """What a clone must be of to be removed, where that is said."""
+
+    image: str | None = None
+    label: str | None = None
 
 
 def plan_removal(
     name: str,
     there: Domain | None,
-    image: str | None,
+    kin: Kin,
     volumes: Mapping[str, Collection[str]],
     leavings: Leavings,
 ) -> Plan:
-    """Remove the clone *name*, of *image* where one is named. *volumes* are the names in each pool that it has some in,
-    *leavings* what its snapshots have put beside them.
+    """Remove the clone *name*. *volumes* are the names in each pool that it has some in, *leavings* what its snapshots
+    have put beside them.
     """
     if there is None:
-        return Plan(item=name, result={"name": name})
+        return Plan(item=name, result={"name": name, "state": "absent"})
     origin, doing = there.record.origin, f"removing clone {name}"
     if origin is None:
         raise Refused(
             doing, f"domain {name} is not a clone", "Name a clone; remove other domains with 'virsh undefine'."
         )
-    if image and origin.image != image:
-        raise Refused(doing, f"it is a clone of {origin.image or 'domain ' + origin.domain}, not of {image}")
+    if (kin.image and origin.image != kin.image) or (kin.label and origin.label != kin.label):
+        wanted = ", ".join([*([kin.image] if kin.image else []), *([f"label {kin.label}"] if kin.label else [])])
+        raise Refused(doing, f"it is a clone of {family(origin)}, not of {wanted}")
     if leavings.obstacles:
         raise Refused(doing, "something depends on its volumes", "Remove that first.", obstacles=leavings.obstacles)
     return Plan(
         item=name,
         actions=tuple(steps(there, origin, volumes, leavings)),
         before={**facts(name, there.macs, origin), "state": there.state},
-        result={**facts(name, there.macs, origin), "uuid": there.uuid},
+        result={**facts(name, there.macs, origin), "uuid": there.uuid, "state": "absent"},
     )
 
 

@@ -14,12 +14,14 @@ from ansible_collections.golden.libvirt.plugins.module_utils import _names as na
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Made, Origin, Record, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Part, Source
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import ForgetSnapshot
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part, Place
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import DiscardMemory
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import reset_xml
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Storage, reset_xml
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import firmware_files
 
 CUSTOMISED = "what its guest was told through its agent is lost: run golden.libvirt.clone again to tell it again"
 
@@ -40,7 +42,9 @@ class Reset:
 
 @dataclass(frozen=True)
 class Clone:
-    """A clone and where its volumes are: *pool* and its *directory*, the names *taken* there, the made ones by path.
+    """A clone and its volumes: the made ones by path, and the names *taken* in the pools that they are in.
+
+    *pool*, at *directory*, is for those that have no predecessor.
 
     *leavings* is what its snapshots have put beside them.
     """
@@ -61,22 +65,24 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
     if found:
         doing = f"reverting {domain.name} to {reset.source.words}"
         raise Refused(doing, "it cannot be done", "Mend this, or use 'force' where that is said.", obstacles=found)
-    parts = dict(new_parts(reset.source, clone))
-    paths = {part: posixpath.join(clone.directory, volume) for part, volume in parts.items()}
-    new = tuple(Made(clone.pool, volume) for volume in parts.values())
-    disks = {part.name: paths[part.name] for part in reset.source.disks}
+    source, shared = own_disks(reset.source, origin)
+    parts = dict(new_parts(source, clone))
+    paths = {part: posixpath.join(place_of(clone, part).directory, volume) for part, volume in parts.items()}
+    new = tuple(Made(place_of(clone, part).pool, volume) for part, volume in parts.items())
+    disks = {part.name: paths[part.name] for part in source.disks}
     kept, old = sorted_out(clone, disks)
     origin = replace(
         origin, version=reset.source.version, channel=reset.channel or origin.channel, customised=False, made=new + kept
     )
     between = replace(origin, made=new + kept + old)
-    xml = reset_xml(domain.xml, Record(between), disks=disks, nvram=paths.get("nvram"), generation=reset.generation)
+    storage = Storage(own=disks, shared=shared)
+    xml = reset_xml(domain.xml, Record(between), storage, nvram=paths.get("nvram"), generation=reset.generation)
     power = power_after(reset, domain)
     return Plan(
         item=domain.name,
         actions=(
             actions.MarkDomain(domain.name, replace(domain.record, origin=replace(clone.origin, made=between.made))),
-            *new_volumes(reset.source, clone, parts),
+            *new_volumes(source, clone, parts),
             *([] if domain.off else [actions.StopDomain(domain.name)]),
             actions.DefineDomain(domain.name, xml),
             *([DiscardMemory(domain.name)] if clone.leavings.saved else []),
@@ -113,11 +119,25 @@ def obstacles(reset: Reset, clone: Clone) -> Iterator[str]:
     if clone.leavings.saved and not reset.force:
         yield "it was put to disk with its memory (managed save), which would be lost ('force' does it nevertheless)"
     there = {disk.target for disk in clone.domain.disks}
-    missing = [part.name for part in reset.source.disks if part.name not in there]
+    missing = [part.name for part in reset.source.disks if part.name not in (*there, *clone.origin.skipped)]
     if missing:
         yield f"the version has disks that the clone has not: {', '.join(missing)}"
     if reset.source.nvram and clone.domain.firmware.kind != "uefi":
         yield "the version boots with UEFI, the clone does not"
+
+
+def own_disks(source: Source, origin: Origin) -> tuple[Source, dict[str, tuple[str, str]]]:
+    """The version with only those disks that a clone of that *origin* has one of its own of, and what it shares."""
+    own = tuple(part for part in source.disks if part.name not in (*origin.skipped, *origin.shared))
+    shared = {part.name: (part.path, part.format) for part in source.disks if part.name in origin.shared}
+    return replace(source, disks=own), shared
+
+
+def place_of(clone: Clone, part: str) -> Place:
+    """Where a part's volume is, and its successor goes."""
+    path = clone.domain.firmware.nvram if part == "nvram" else path_of(clone.domain, part)
+    volume = clone.volumes.get(path or "")
+    return Place(volume.pool, posixpath.dirname(volume.path)) if volume else Place(clone.pool, clone.directory)
 
 
 def new_parts(source: Source, clone: Clone) -> Iterator[tuple[str, str]]:
@@ -134,25 +154,30 @@ def first_free(candidates: Iterator[str], taken: Collection[str]) -> str:
 
 
 def sorted_out(clone: Clone, disks: Collection[str]) -> tuple[tuple[Made, ...], tuple[Made, ...]]:
-    """Of what was made for the clone, what its other disks use (the seed), and what goes."""
-    used = {disk.path for disk in clone.domain.disks if disk.target not in disks}
-    kept = {volume.name for path, volume in clone.volumes.items() if path in used}
+    """Of what was made for the clone, what it goes on using (seed, credentials), and what goes."""
+    used = {disk.path for disk in clone.domain.disks if disk.target not in disks} | firmware_files(clone.domain.xml)
+    kept = {Made(volume.pool, volume.name) for path, volume in clone.volumes.items() if path in used}
     made = clone.origin.made
-    return tuple(one for one in made if one.volume in kept), tuple(one for one in made if one.volume not in kept)
+    return tuple(one for one in made if one in kept), tuple(one for one in made if one not in kept)
 
 
 def new_volumes(source: Source, clone: Clone, parts: Mapping[str, str]) -> Iterator[Action]:
+    """Overlays or copies, as the disks were; no smaller than they were."""
     for part in source.disks:
-        if clone.origin.linked:
-            yield actions.CreateVolume(clone.pool, parts[part.name], part.capacity, "qcow2", part.path, part.format)
+        old = clone.volumes.get(path_of(clone.domain, part.name) or "")
+        pool, volume = place_of(clone, part.name).pool, parts[part.name]
+        size = max(part.capacity, old.capacity if old else 0)
+        if clone.origin.linked if old is None else old.backing is not None:
+            yield actions.CreateVolume(pool, volume, size, "qcow2", part.path, part.format)
         else:
             yield copy_of(part, clone, parts)
+            yield from [actions.GrowVolume(pool, volume, size)] if size > part.capacity else []
     if source.nvram:
         yield copy_of(source.nvram, clone, parts, source.nvram.format)
 
 
 def copy_of(part: Part, clone: Clone, parts: Mapping[str, str], form: str = "qcow2") -> Action:
-    return actions.CopyVolume(part.path, clone.pool, parts[part.name], part.capacity, form)
+    return actions.CopyVolume(part.path, place_of(clone, part.name).pool, parts[part.name], part.capacity, form)
 
 
 def power_after(reset: Reset, domain: Domain) -> str:

@@ -5,70 +5,56 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, guest, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, guest
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import clone
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest, guest_for
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.removal import plan_removal
-from ansible_collections.golden.libvirt.plugins.module_utils._run import source
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.removal import Kin, plan_removal
 from ansible_collections.golden.libvirt.plugins.module_utils._run.neighbours import Neighbours
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
-from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine
+from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Failed, Params, Planned, Verb, guarded
+from ansible_collections.golden.libvirt.plugins.module_utils._run.wishes import Wishes, asked_for, pools_of
 
 
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
-    """One plan per name."""
-    asked = list(dict.fromkeys(params["names"]))
+    """One plan per name, and where that is asked for, one for each clone that is no longer named."""
+    asked = asked_for(params)
     if params["state"] == "absent":
-        return removals(bench, asked, params["image"])
-    wanted = wanted_by(bench, params, asked)
+        return removals(bench, list(asked), params)
+    wishes = Wishes(bench, params, asked)
     # Before the domains: whose volume is there already, its domain is too.
-    taken = bench.pool(wanted.pool).names()
+    taken = pools_of(wishes, bench)
     there = {domain.name: domain for domain in domains.read_all(bench.hypervisor)}
     register = register_for(bench, asked, there)
 
     def one(name: str) -> Plan:
-        return clone.plan_clone(wanted, name, there.get(name), register, volumes=taken, busy=busy(there.get(name)))
+        found = there.get(name)
+        return clone.plan_clone(wishes.of(name), name, found, register, volumes=taken, busy=busy(found))
 
-    return guarded(asked, one)
+    surplus = surplus_of(there.values(), asked, params) if params["exact"] else []
+    return (*guarded(list(asked), one), *(late(gone) for gone in removals(bench, surplus, params)))
 
 
-def wanted_by(bench: Bench, params: Params, asked: Sequence[str]) -> clone.Wanted:
-    """What the task wants of each of its clones."""
-    struck = (
-        source.of_domain(bench, params["domain"])
-        if params["domain"]
-        else source.of_version(bench, params["image_pool"], params["image"], params["version"], params["channel"])
-    )
-    pool = bench.pool(params["pool"] or params["image_pool"])
-    if pool.type not in volumes.DIRECTORIES:
-        raise Refused(
-            f"cloning from {struck.words}",
-            f"pool {pool.name} is of type {pool.type}, which holds no qcow2 files",
-            f"Name a pool of type {', '.join(volumes.DIRECTORIES)} in 'pool'.",
-        )
-    return clone.Wanted(
-        source=struck,
-        channel=params["channel"],
-        pool=pool.name,
-        directory=pool.path,
-        linked=params["linked"] and not params["domain"],
-        machine=Machine(params["memory"], params["vcpus"], params["title"]),
-        guest=guest_for(params["customise"], struck.first_boot, asked, params["start"]),
-        start=params["start"],
-        wait_for=params["wait_for"],
-        wait_timeout=params["wait_timeout"],
-        created=holder.now(),
-        holder=holder.this_process(),
-    )
+def surplus_of(there: Collection[Domain], asked: Collection[str], params: Params) -> list[str]:
+    """The clones of the task's source and label that it does not name."""
+    wanted = (params["image"] or "", params["domain"] or "", params["label"] or "")
+    origins = {domain.name: domain.record.origin for domain in there if domain.name not in asked}
+    return [
+        name for name, origin in origins.items() if origin and (origin.image, origin.domain, origin.label) == wanted
+    ]
+
+
+def late(planned: Planned) -> Planned:
+    """Begun only when all others went well."""
+    return replace(planned, late=True) if isinstance(planned, Plan) else planned
 
 
 def register_for(bench: Bench, asked: Collection[str], there: Mapping[str, Domain]) -> Register:
@@ -89,20 +75,23 @@ def busy(domain: Domain | None) -> bool:
     return bool(origin and not origin.complete and origin.holder and holder.alive(origin.holder))
 
 
-def removals(bench: Bench, asked: Sequence[str], image: str | None) -> Sequence[Planned]:
+def removals(bench: Bench, asked: Sequence[str], params: Params) -> Sequence[Planned]:
     """The plans to remove clones."""
+    if not asked:
+        return ()
     neighbours = Neighbours(bench)
+    kin = Kin(params["image"], params["label"])
 
     def one(name: str) -> Plan:
         domain = neighbours.domains.get(name)
         origin = domain.record.origin if domain else None
         if domain is None or origin is None:
-            return plan_removal(name, domain, image, {}, Leavings())
+            return plan_removal(name, domain, kin, {}, Leavings())
         if busy(domain):
             raise Refused(f"removing clone {name}", "another run is making it right now", "Wait for it to end.")
         made = [bench.pool(volume.pool).path_of(volume.volume) for volume in origin.made]
         known = {volume.pool: neighbours.volumes_in(volume.pool) for volume in origin.made}
-        return plan_removal(name, domain, image, known, neighbours.leavings(domain, made))
+        return plan_removal(name, domain, kin, known, neighbours.leavings(domain, made))
 
     return guarded(asked, one)
 
@@ -129,12 +118,22 @@ def customise_guest(action: CustomiseGuest, bench: Bench) -> Undo:
 
 def finish(bench: Bench, params: Params, item: Plan) -> Mapping[str, Any]:
     """What only a clone that is there has: its UUID, and its addresses where they were waited for."""
-    if params["state"] == "absent":
+    if item.result.get("state") == "absent":
         return {}
     found: dict[str, Any] = {"uuid": domains.handle_of(bench.hypervisor, item.item).UUIDString()}
-    if params["start"] and params["wait_for"] == "address":
+    if params["wait_for"] in ("address", "ssh") and item.after.get("state") == "running":
         found["addresses"] = agent.addresses(bench.hypervisor, item.item)
     return found
 
 
-CLONE = Verb("clones", plan, finish)
+def taken_back(bench: Bench, params: Params, item: Plan) -> Plan | None:
+    """What removes a clone that this run has made; one that was there before stays as it is now."""
+    if not any(isinstance(action, clone.DefineClone) for action in item.actions):
+        return None
+    (planned,) = removals(bench, [item.item], params)
+    if isinstance(planned, Failed):
+        raise planned.error
+    return planned
+
+
+CLONE = Verb("clones", plan, finish, taken_back)

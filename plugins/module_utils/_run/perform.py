@@ -22,6 +22,36 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume 
 Undo = Optional[Callable[[], None]]
 
 
+class Lanes:
+    """How many plans are carried out at once: *working*, and *booting* guests until these answer."""
+
+    def __init__(self, working: int = 1, booting: int = 1) -> None:
+        self.working = threading.BoundedSemaphore(working)
+        self.booting = threading.BoundedSemaphore(booting)
+
+
+class Lane:
+    """A plan's place in the lanes, while it is carried out."""
+
+    def __init__(self, lanes: Lanes) -> None:
+        self.lanes = lanes
+        self.held = lanes.working
+
+    def __enter__(self) -> Lane:
+        self.held.acquire()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.held.release()
+
+    def change(self) -> None:
+        """Give the place up for one among those that boot."""
+        if self.held is not self.lanes.booting:
+            self.held.release()
+            self.held = self.lanes.booting
+            self.held.acquire()
+
+
 @dataclass
 class Bench:
     """Where plans are carried out: the hypervisor, its pools as opened, what actions *learned* (e.g. digests).
@@ -34,6 +64,7 @@ class Bench:
     pools: dict[str, volumes.Pool] = field(default_factory=dict)
     repositories: dict[str, Repository] = field(default_factory=dict)
     ending: threading.Event = field(default_factory=threading.Event)
+    lanes: Lanes = field(default_factory=Lanes)
 
     def pool(self, name: str) -> volumes.Pool:
         """The pool, opened (and refreshed) once."""
@@ -63,11 +94,18 @@ def carry_out(plan: Plan, bench: Bench) -> None:
 
     Raises what the action raised, with what stays added to its *left*.
     """
+    with Lane(bench.lanes) as lane:
+        carry_out_in(lane, plan, bench)
+
+
+def carry_out_in(lane: Lane, plan: Plan, bench: Bench) -> None:
     kept: list[str] = []
     done: list[tuple[Action, Callable[[], None]]] = []
     last: Action | None = None
     try:
         for action in plan.actions:
+            if action.boots:
+                lane.change()
             if bench.ending.is_set():
                 raise GoldenError(f"working on {plan.item}", "the run was told to end", "Run it again to go on.")
             if action.settles == "before" and last:

@@ -57,15 +57,15 @@ class Resets:
 
     def clone(self, domain: Domain, origin: Origin) -> reset.Clone:
         pool = self.bench.pool(origin.made[0].pool)
-        taken = self.neighbours.volumes_in(pool.name)
-        made = sorted({made.volume for made in origin.made if made.pool == pool.name} & taken)
-        volumes = [pool.read(volume) for volume in made]
+        taken = {name: self.neighbours.volumes_in(name) for name in {made.pool for made in origin.made}}
+        there = [made for made in origin.made if made.volume in taken[made.pool]]
+        volumes = [self.bench.pool(made.pool).read(made.volume) for made in there]
         return reset.Clone(
             domain=domain,
             origin=origin,
             pool=pool.name,
             directory=pool.path,
-            taken=taken,
+            taken=frozenset().union(*taken.values()),
             volumes={volume.path: volume for volume in volumes},
             leavings=self.neighbours.leavings(domain, [volume.path for volume in volumes]),
         )

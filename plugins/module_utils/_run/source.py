@@ -4,19 +4,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, State
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Part, Source
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked, said_of, to_come
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.obstacles import notes_of, obstacles_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.obstacles import notes_of, settled
 
 UNSEALED = "clones of it share their machine-id and host keys unless something in the guest makes them anew"
 
 
-def of_version(bench: Bench, pool: str, image: str, version: str | None, channel: str | None) -> Source:
-    """The version that is named, or that the channel points at; its volumes must all be there."""
+def of_version(
+    bench: Bench,
+    pool: str,
+    image: str,
+    version: str | None,
+    channel: str | None,
+    *,
+    sharing: Mapping[str, str] = MappingProxyType({}),
+) -> Source:
+    """The version that is named, or that the channel points at; its volumes must all be there.
+
+    *sharing* says what becomes of what two machines cannot share.
+    """
     found = bench.repository(pool).resolve(image, version, channel)
     state = bench.repository(pool).state(image)
     words = f"{image} {found.version}"
@@ -25,35 +40,32 @@ def of_version(bench: Bench, pool: str, image: str, version: str | None, channel
         there = bench.pool(pool).read(volume)
         return Part(name, there.path, form, there.capacity)
 
+    template = settled(found.template, sharing)
     return Source(
         words=words,
-        template=found.template,
+        template=template.xml,
         disks=tuple(part(disk.target, disk.volume, disk.format) for disk in found.disks),
         nvram=part("nvram", found.nvram.volume, found.nvram.format) if found.nvram else None,
         image=image,
         version=found.version,
         first_boot=found.sealed.first_boot if found.sealed else "",
-        refusal=refusal_of(words, found.template, found.version, state),
+        refusal=refusal_of(words, found.version, state),
+        obstacles=template.refused,
         warnings=(
             *deprecation(words, found.version, state),
             *([] if found.sealed else [f"{words} was not sealed: {UNSEALED}"]),
-            *(f"{words}: {note}" for note in notes_of(found.template)),
+            *(f"{words}: {note}" for note in (*template.notes, *notes_of(template.xml))),
         ),
     )
 
 
-def refusal_of(words: str, template: str, version: str, state: State) -> Refused | None:
-    """Why nothing new may be struck from a version or domain, if anything."""
-    doing = f"cloning from {words}"
+def refusal_of(words: str, version: str, state: State) -> Refused | None:
+    """Why nothing new may be struck from a version, if anything."""
     try:
-        refuse_revoked(doing, version, state)
+        refuse_revoked(f"cloning from {words}", version, state)
     except Refused as err:
         return err
-    obstacles = obstacles_of(template)
-    if not obstacles:
-        return None
-    advice = "Take them out of the domain that the clones are made from."
-    return Refused(doing, "two machines cannot share what it has", advice, obstacles=obstacles)
+    return None
 
 
 def deprecation(words: str, version: str, state: State) -> list[str]:
@@ -65,23 +77,24 @@ def deprecation(words: str, version: str, state: State) -> list[str]:
     return [f"{words} is deprecated: {said.get('reason') or 'no reason was given'}"]
 
 
-def of_domain(bench: Bench, name: str) -> Source:
+def of_domain(bench: Bench, name: str, sharing: Mapping[str, str]) -> Source:
     """A domain, which must be off and have its disks in files or block devices."""
     domain = domains.read(bench.hypervisor, name)
     refuse_busy(domain)
     nvram = domain.firmware.nvram
     words = f"domain {name}"
+    template = settled(domain.xml, sharing)
     return Source(
         words=words,
-        template=domain.xml,
+        template=template.xml,
         disks=tuple(part_at(bench, disk.target, disk.path or "", disk.format) for disk in domain.written_disks),
         nvram=part_at(bench, "nvram", nvram, domain.firmware.nvram_format) if nvram else None,
         domain=name,
         first_boot=domain.record.seal.first_boot if domain.record.seal else "",
-        refusal=refusal_of(words, domain.xml, "", State()),
+        obstacles=template.refused,
         warnings=(
             *([] if domain.record.seal else [f"{words} was not sealed: {UNSEALED}"]),
-            *(f"{words}: {note}" for note in notes_of(domain.xml)),
+            *(f"{words}: {note}" for note in (*template.notes, *notes_of(template.xml))),
         ),
     )
 

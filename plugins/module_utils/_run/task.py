@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Gold
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, silence
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import require_libraries
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
-from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, carry_out
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Lanes, carry_out
 
 Params = Mapping[str, Any]
 
@@ -39,12 +40,14 @@ class Verb:
 
     *noun* is the key that the items' results are returned under. *plan* reads what it needs through the bench and
     returns one plan, or the error, per item, in the order asked for; it changes nothing. *finish* adds to an item's
-    result what only the doing could know.
+    result what only the doing could know. *take_back* is the plan that undoes a done one, where all shall be rolled
+    back when one fails.
     """
 
     noun: str
     plan: Callable[[Bench, Params], Sequence[Planned]]
     finish: Callable[[Bench, Params, Plan], Mapping[str, Any]] = lambda bench, params, plan: {}
+    take_back: Callable[[Bench, Params, Plan], Plan | None] = lambda bench, params, plan: None
 
 
 def run_verb(spec: Spec, verb: Verb, **rules: Any) -> None:
@@ -77,12 +80,7 @@ def verb_result(module: AnsibleModule, verb: Verb, bench: Bench) -> dict[str, An
     # A cancelled job (AWX sends SIGTERM) undoes what it began instead of dying in the middle.
     signal.signal(signal.SIGTERM, lambda number, frame: bench.ending.set())
     planned = verb.plan(bench, module.params)
-
-    def one(item: Planned) -> dict[str, Any]:
-        return item_result(item, verb, bench, module.params, module.check_mode)
-
-    with ThreadPoolExecutor(max_workers=module.params.get("parallel") or 1) as workers:
-        items = list(workers.map(one, planned))
+    items = Batch(planned, verb, bench, module.params, module.check_mode).run()
     for warning in dict.fromkeys(text for plan in planned if isinstance(plan, Plan) for text in plan.warnings):
         module.warn(warning)
     result: dict[str, Any] = {
@@ -96,6 +94,67 @@ def verb_result(module: AnsibleModule, verb: Verb, bench: Bench) -> dict[str, An
     if failures:
         result.update(failed=True, msg=failure_message(failures, len(items)))
     return result
+
+
+class Batch:
+    """All items of a task, carried out side by side but for the late ones.
+
+    With ``on_error``, a failure keeps what is not begun from beginning (stop), and has what is done undone (rollback).
+    """
+
+    def __init__(self, planned: Sequence[Planned], verb: Verb, bench: Bench, params: Params, check: bool) -> None:
+        self.planned = planned
+        self.verb = verb
+        self.bench = bench
+        self.params = params
+        self.check = check
+        self.on_error: str = params.get("on_error", "continue")
+        self.failed = threading.Event()
+        self.results: dict[str, dict[str, Any]] = {}
+
+    def run(self) -> list[dict[str, Any]]:
+        """The items' results, in order."""
+        working = self.params.get("parallel") or 1
+        booting = self.params.get("max_starting") or 0
+        self.bench.lanes = Lanes(working, booting or working)
+        first, late = ([item for item in self.planned if is_late(item) is late] for late in (False, True))
+        self.all_of(first, working + booting)
+        if self.failed.is_set() and self.on_error == "rollback" and not self.check:
+            self.roll_back([item for item in first if isinstance(item, Plan)])
+        self.all_of(late, working)
+        return [self.results[item.item] for item in self.planned]
+
+    def all_of(self, items: Sequence[Planned], workers: int) -> None:
+        # What is known to fail is told before anything is begun.
+        ordered = sorted(items, key=lambda item: isinstance(item, Plan))
+        with ThreadPoolExecutor(max_workers=workers) as threads:
+            list(threads.map(self.one, ordered))
+
+    def one(self, item: Planned) -> None:
+        if self.failed.is_set() and self.on_error != "continue" and isinstance(item, Plan):
+            skipped = {"item": item.item, "changed": False, "failed": False, "actions": [], "skipped": True}
+            self.results[item.item] = skipped
+            return
+        result = item_result(item, self.verb, self.bench, self.params, self.check)
+        self.results[item.item] = result
+        if result["failed"]:
+            self.failed.set()
+
+    def roll_back(self, plans: Sequence[Plan]) -> None:
+        """Undo, newest first, what was done of *plans*."""
+        for item in reversed(plans):
+            result = self.results[item.item]
+            try:
+                undoing = self.verb.take_back(self.bench, self.params, item) if result["changed"] else None
+                if undoing:
+                    carry_out(undoing, replace(self.bench, ending=threading.Event()))
+                    result.update(changed=False, rolled_back=True)
+            except GoldenError as err:
+                result["left"] = [*result.get("left", []), f"it could not be rolled back: {err}"]
+
+
+def is_late(item: Planned) -> bool:
+    return isinstance(item, Plan) and item.late
 
 
 def item_result(

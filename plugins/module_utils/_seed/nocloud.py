@@ -29,17 +29,19 @@ def seed(
     instance: str,
     hostname: str,
     ssh_keys: Sequence[str] = (),
-    user_data: str | None = None,
+    data: Mapping[str, str | None] | None = None,
     network_config: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The image of the seed. *instance* is new for each machine; *hostname* may be fully qualified.
 
-    Host name and keys go into the metadata, so that *user_data* stays, byte for byte, the user's own.
+    Host name and keys go into the metadata, so that *data* (of ``user-data`` and ``vendor-data``) stay, byte for byte,
+    the user's own.
     """
     metadata: dict[str, Any] = {"instance-id": instance, "local-hostname": hostname}
     if ssh_keys:
         metadata["public-keys"] = list(ssh_keys)
-    files = {"meta-data": yaml(metadata), "user-data": (user_data or NOTHING).encode()}
+    files = {"meta-data": yaml(metadata), "user-data": NOTHING.encode()}
+    files.update({name: content.encode() for name, content in (data or {}).items() if content})
     if network_config is not None:
         files["network-config"] = yaml(network_config)
     return iso9660.image(files, LABEL)

@@ -70,6 +70,11 @@ def firmware_of(root: Element) -> Firmware:
     )
 
 
+def firmware_files(xml: str) -> set[str]:
+    """The files that a domain hands to its guest through its firmware's configuration device."""
+    return {entry.get("file", "") for entry in parse(xml).findall("sysinfo[@type='fwcfg']/entry[@file]")}
+
+
 def with_disk_sources(xml: str, sources: dict[str, tuple[str, str]]) -> str:
     """*xml* with the disks named by *sources* ({target: (path, format)}) reading and writing those files.
 
@@ -99,6 +104,27 @@ def point_disk(element: Element, path: str, form: str) -> None:
         element.insert(0, driver)
     driver.set("type", form)
     driver.addnext(etree.Element("source", file=path))
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What machine a domain is: the hypervisor's *type*, architecture and machine type, None where it is left open."""
+
+    type: str | None
+    arch: str | None
+    machine: str | None
+
+
+def platform_of(xml: str) -> Platform:
+    root = parse(xml)
+    return Platform(
+        root.get("type"), attribute(root, "os/type", "arch") or None, attribute(root, "os/type", "machine") or None
+    )
+
+
+def most_vcpus(capabilities: str) -> int:
+    """How many processors a machine may have, as the capabilities of its kind say; 0 where they do not."""
+    return int(attribute(parse(capabilities), "vcpu", "max") or 0)
 
 
 @dataclass(frozen=True)

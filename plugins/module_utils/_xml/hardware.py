@@ -1,14 +1,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a clone's machine may differ in from its version's: memory, processors, title, the seed disk."""
+"""What a clone's machine may differ in from its version's: memory, processors, title, networks, the seed disk,
+credentials."""
 
 from __future__ import annotations
 
 import math
 import string
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import SEED_ALIAS
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import CREDENTIAL, SEED_ALIAS
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
     Element,
     attribute,
@@ -57,6 +59,32 @@ def set_vcpus(root: Element, count: int) -> None:
 def set_title(root: Element, title: str) -> None:
     """The line that virt-manager shows instead of the name."""
     set_text(root, "title", title)
+
+
+def set_networks(root: Element, networks: Sequence[str]) -> None:
+    """Plug the interfaces, in their order, into these networks of libvirt."""
+    interfaces = root.findall("devices/interface")
+    if len(networks) > len(interfaces):
+        raise Refused(
+            "changing the networks of a clone",
+            f"it has {len(interfaces)} interfaces, and {len(networks)} networks are named",
+            "Name fewer, or change the version's domain and promote it.",
+        )
+    for interface, network in zip(interfaces, networks):
+        interface.set("type", "network")
+        remove(interface, "source", "virtualport", "ip", "route", "portForward", "backend")
+        need(interface, "mac").addnext(etree.Element("source", network=network))
+
+
+def set_credentials(root: Element, files: Mapping[str, str]) -> None:
+    """Hand systemd's credentials in the guest the content of *files* ({name: path}), through QEMU's firmware device.
+
+    Not as SMBIOS strings, which would have the values themselves here (systemd.io, "System and Service Credentials").
+    """
+    table = etree.Element("sysinfo", type="fwcfg")
+    for name, path in files.items():
+        etree.SubElement(table, "entry", name=CREDENTIAL + name, file=path)
+    need(root, "os").addprevious(table)
 
 
 def plain_disk(disk: Element) -> None:

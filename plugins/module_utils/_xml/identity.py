@@ -22,6 +22,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
 # libvirt's aliases of a user's own begin so and, unlike its own, survive a definition.
 SEED_ALIAS = "ua-golden-seed"
 PORTS = ("port", "tlsPort", "websocket")
+# Where systemd looks in QEMU's firmware configuration device, since version 251.
+CREDENTIAL = "opt/io.systemd.credentials/"
 
 
 def interface_count(xml: str) -> int:
@@ -38,12 +40,17 @@ def give_identity(root: Element, identity: Identity) -> None:
     root.attrib.pop("id", None)
     set_text(root, "name", identity.name)
     set_text(root, "uuid", identity.uuid)
+    for same in root.findall("hwuuid") + root.findall("devices/memory/uuid"):
+        same.text = identity.uuid
     remove(root, "title")
     for generation in root.findall("genid"):
         generation.text = identity.genid
     firmware_variables(root, identity.nvram)
     sysinfo(root, identity.uuid)
+    credentials(root)
     labels(root)
+    for traffic in root.findall("resource/fibrechannel"):
+        traffic.set("appid", identity.uuid)
     disks(root, identity.uuid)
     interfaces(root, identity.macs)
     graphics(root)
@@ -84,6 +91,16 @@ def sysinfo(root: Element, uuid: str) -> None:
     for entry in root.findall("sysinfo[@type='smbios']//entry[@name='serial']"):
         if not (entry.text or "").startswith("ds="):
             entry.text = uuid
+
+
+def credentials(root: Element) -> None:
+    """No files with another machine's secrets."""
+    for table in root.findall("sysinfo[@type='fwcfg']"):
+        for entry in table.findall("entry[@file]"):
+            if entry.get("name", "").startswith(CREDENTIAL):
+                table.remove(entry)
+        if not len(table):
+            root.remove(table)
 
 
 def labels(root: Element) -> None:

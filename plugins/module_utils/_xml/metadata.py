@@ -42,7 +42,15 @@ def origin_of(element: Element) -> Origin:
         domain=element.get("domain", ""),
         customised=element.get("customised") == "yes",
         holder=holder_of(holder) if holder is not None else None,
+        label=element.get("label", ""),
+        skipped=targets(element, "skipped"),
+        shared=targets(element, "shared"),
     )
+
+
+def targets(element: Element, tag_name: str) -> tuple[str, ...]:
+    """The disks named by elements of one kind."""
+    return tuple(disk.get("target", "") for disk in element.findall(tag(tag_name)))
 
 
 def holder_of(element: Element) -> Holder:
@@ -88,11 +96,16 @@ def add_origin(root: Element, origin: Origin) -> None:
         element.set("domain", origin.domain)
     if origin.customised:
         element.set("customised", "yes")
+    if origin.label:
+        element.set("label", origin.label)
     element.set("linked", "yes" if origin.linked else "no")
     element.set("created", origin.created)
     element.set("complete", "yes" if origin.complete else "no")
     for made in origin.made:
         etree.SubElement(element, tag("made"), pool=made.pool, volume=made.volume)
+    for name, disks in (("skipped", origin.skipped), ("shared", origin.shared)):
+        for target in disks:
+            etree.SubElement(element, tag(name), target=target)
     if origin.holder:
         said = {name: str(value) for name, value in asdict(origin.holder).items()}
         etree.SubElement(element, tag("holder"), attrib=said)

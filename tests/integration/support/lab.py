@@ -61,6 +61,14 @@ class Lab:
         self.conn.storagePoolDefineXML(xml, 0).create(0)
         return full
 
+    def network(self, name: str = "net") -> str:
+        """An inactive network; its name. Domains on it can be defined, and not be started."""
+        full = f"{self.prefix}-{name}"
+        self.conn.networkDefineXML(
+            f"<network><name>{full}</name><forward mode='bridge'/><bridge name='none-0'/></network>"
+        )
+        return full
+
     def file(self, name: str) -> str:
         """The path of a file in the lab's pool."""
         return str(self.path / "pool" / name)
@@ -215,6 +223,9 @@ class Lab:
     def close(self) -> None:
         for domain in self.domains():
             remove_domain(domain)
+        for network in self.conn.listAllNetworks(0):
+            if network.name().startswith(self.prefix):
+                network.undefine()
         for pool in self.pools():
             persistent = pool.isPersistent()
             pool.destroy()

@@ -83,3 +83,25 @@ def test_other_names_are_refused(check, name):
 )
 def test_names_that_are_allowed(check, name):
     assert check(name) == name
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("web-01", ["web-01"]),
+        ("web-{08..10}", ["web-08", "web-09", "web-10"]),
+        ("web-{8..10}", ["web-8", "web-9", "web-10"]),
+        ("{1..2}-{1..2}", ["1-1", "1-2", "2-1", "2-2"]),
+        ("n{5..5}x", ["n5x"]),
+        ("n{0..1}", ["n0", "n1"]),
+        ("web-{a..b}", ["web-{a..b}"]),
+    ],
+)
+def test_a_pattern_stands_for_names(pattern, expected):
+    assert names.expanded(pattern) == expected
+
+
+@pytest.mark.parametrize("pattern", ["web-{10..1}", "web-{0..10000}"])
+def test_what_is_no_range_is_refused(pattern):
+    with pytest.raises(Refused, match="is no range"):
+        names.expanded(pattern)

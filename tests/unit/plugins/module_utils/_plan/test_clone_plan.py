@@ -12,6 +12,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Disk,
     Domain,
     Holder,
+    Limits,
     Made,
     Origin,
     Record,
@@ -22,6 +23,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions, clone, guest, removal
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings, leavings_of
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Choice, Part, Place, Recipe
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.removal import Kin
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
@@ -37,18 +40,18 @@ SOURCE = clone.Source(
     words="web 4",
     template=TEMPLATE,
     disks=(
-        clone.Part("vda", "/p/golden.web.4.vda.raw", "raw", 10),
-        clone.Part("vdb", "/p/golden.web.4.vdb.qcow2", "qcow2", 20),
+        Part("vda", "/p/golden.web.4.vda.raw", "raw", 10),
+        Part("vdb", "/p/golden.web.4.vdb.qcow2", "qcow2", 20),
     ),
     image="web",
     version="4",
 )
 WANTED = clone.Wanted(
     source=SOURCE,
+    recipe=Recipe(Place("golden", "/p"), True, SOURCE.disks),
+    limits=Limits(4096, 8, frozenset({"lan"})),
     channel="stable",
-    pool="golden",
-    directory="/p",
-    linked=True,
+    label="",
     machine=Machine(),
     guest=None,
     start=False,
@@ -66,7 +69,13 @@ def there(origin: Origin | None = ORIGIN, state: str = "shutoff") -> Domain:
 
 
 def planned(wanted=WANTED, domain=None, volumes=(), busy=False):
-    return clone.plan_clone(wanted, "web-01", domain, Register("h", ()), volumes=volumes, busy=busy)
+    taken = {"golden": volumes}
+    return clone.plan_clone(wanted, "web-01", domain, Register("h", ()), volumes=taken, busy=busy)
+
+
+def recipe(**options):
+    """WANTED with another recipe."""
+    return replace(WANTED, recipe=replace(WANTED.recipe, **options))
 
 
 def words(plan) -> list[str]:
@@ -98,14 +107,14 @@ def test_a_new_clone_is_defined_first_and_marked_last():
 
 
 def test_a_full_clone_copies():
-    plan = planned(replace(WANTED, linked=False))
+    plan = planned(recipe(linked=False))
     assert [type(action) for action in plan.actions[1:3]] == [actions.CopyVolume] * 2
     assert plan.result["linked"] is False
 
 
 def test_uefi_variables_and_seed_are_volumes_of_the_clones_own():
-    nvram = clone.Part("nvram", "/p/golden.web.4.nvram.fd", "raw", 5)
-    wanted = replace(WANTED, source=replace(SOURCE, nvram=nvram), guest=guest.Guest("cloud-init"))
+    nvram = Part("nvram", "/p/golden.web.4.nvram.fd", "raw", 5)
+    wanted = replace(recipe(nvram=nvram), guest=guest.Guest("cloud-init"))
     plan = planned(wanted)
     assert words(plan)[3:5] == ["copy volume /p/golden.web.4.nvram.fd golden", "write volume golden web-01.seed.iso"]
     assert b'"local-hostname": "web-01"' in plan.actions[4].content
@@ -155,6 +164,64 @@ def test_nothing_new_is_struck_from_what_must_not_be():
     assert planned(wanted, there()).actions == ()
 
 
+def test_each_disk_is_what_was_chosen_for_it():
+    choices = {"vda": Choice(size=15, linked=False, place=Place("fast", "/f")), "vdb": Choice("share")}
+    plan = planned(recipe(choices=choices))
+    assert words(plan)[1:3] == [
+        "copy volume /p/golden.web.4.vda.raw fast",
+        "grow volume fast web-01.vda.qcow2",
+    ]
+    disks = parse(plan.actions[0].xml).findall("devices/disk")
+    assert [disk.find("source").get("file") for disk in disks] == ["/f/web-01.vda.qcow2", "/p/golden.web.4.vdb.qcow2"]
+    assert [disk.find("readonly") is not None for disk in disks] == [False, True]
+    assert (plan.result["linked"], [volume["pool"] for volume in plan.result["volumes"]]) == (True, ["fast"])
+    origin = domain_of(plan.actions[0].xml, "shutoff").record.origin
+    assert (origin.shared, origin.skipped) == (("vdb",), ())
+
+
+def test_a_disk_may_be_left_out_and_an_overlay_may_be_larger():
+    plan = planned(recipe(choices={"vda": Choice("skip"), "vdb": Choice(size=40)}))
+    assert [disk.target for disk in domain_of(plan.actions[0].xml, "shutoff").disks] == ["vdb"]
+    assert plan.actions[1].capacity == 40
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (recipe(choices={"vdz": Choice()}), "web 4 has no disk vdz"),
+        (recipe(choices={"vdb": Choice(size=19)}), "cannot shrink from 20 to 19"),
+        (recipe(choices={"vdb": Choice("skip", size=30)}), "'size', 'pool' and 'linked' say nothing"),
+        (
+            replace(
+                recipe(choices={"vdb": Choice("share")}),
+                source=replace(SOURCE, image="", domain="x", words="domain x"),
+            ),
+            "disk vdb of domain x is written to",
+        ),
+        (replace(WANTED, machine=Machine(memory=8192)), "cannot have 8192 MiB of memory: the hypervisor has 4096"),
+        (replace(WANTED, machine=Machine(memory=0)), "cannot have 0 MiB"),
+        (replace(WANTED, machine=Machine(vcpus=9)), "cannot have 9 processors: a machine of its type takes 8"),
+        (replace(WANTED, machine=Machine(title="a\nb")), "more than one line"),
+        (replace(WANTED, machine=Machine(networks=("wan",))), "no network wan (there: lan)"),
+        (replace(WANTED, source=replace(SOURCE, obstacles=("it has a host device",))), "it has a host device"),
+    ],
+)
+def test_what_cannot_be_is_refused(wanted, said):
+    with pytest.raises(Refused) as refused:
+        planned(wanted)
+    assert said in str(refused.value)
+
+
+def test_a_clone_of_no_group_joins_the_one_that_is_named_and_one_of_another_group_does_not():
+    labelled = replace(WANTED, label="shop")
+    plan = planned(labelled, there())
+    assert (words(plan), plan.actions[0].record.origin.label) == (["mark domain web-01"], "shop")
+    assert planned(labelled, there(replace(ORIGIN, label="shop"))).changed is False
+    assert planned(WANTED, there(replace(ORIGIN, label="shop"))).changed is False
+    with pytest.raises(Refused, match="a clone of web, label blog"):
+        planned(labelled, there(replace(ORIGIN, label="blog")))
+
+
 def test_a_whole_clone_stays_as_it_is():
     plan = planned(domain=there())
     assert (plan.actions, plan.before == plan.after, plan.result["outdated"]) == ((), True, False)
@@ -187,27 +254,28 @@ def test_a_half_made_clone_is_made_anew():
 def test_removal_takes_what_is_there_of_what_was_made():
     volumes = {"golden": {"web-01.vdb.qcow2", "golden.web.4.vda.raw"}}
     leavings = Leavings((Volume("golden", "web-01.vda.s1", "/p/web-01.vda.s1", "qcow2", 1, 1, 1),), ("s1",))
-    assert words(removal.plan_removal("web-01", there(state="running"), "web", volumes, leavings)) == [
+    assert words(removal.plan_removal("web-01", there(state="running"), Kin("web"), volumes, leavings)) == [
         "stop domain web-01",
         "mark clone web-01 False",
         "delete volume golden web-01.vda.s1",
         "delete volume golden web-01.vdb.qcow2",
         "remove domain web-01",
     ]
-    assert removal.plan_removal("web-01", None, None, {}, Leavings()).changed is False
+    assert removal.plan_removal("web-01", None, Kin(), {}, Leavings()).changed is False
 
 
 @pytest.mark.parametrize(
-    ("domain", "leavings", "said"),
+    ("domain", "label", "leavings", "said"),
     [
-        (there(None), Leavings(), "is not a clone"),
-        (there(replace(ORIGIN, image="db")), Leavings(), "a clone of db, not of web"),
-        (there(), Leavings(obstacles=("domain x uses /p/web-01.vda.qcow2",)), "domain x uses"),
+        (there(None), None, Leavings(), "is not a clone"),
+        (there(replace(ORIGIN, image="db")), None, Leavings(), "a clone of db, not of web"),
+        (there(replace(ORIGIN, label="a")), "b", Leavings(), "a clone of web, label a, not of web, label b"),
+        (there(), None, Leavings(obstacles=("domain x uses /p/web-01.vda.qcow2",)), "domain x uses"),
     ],
 )
-def test_removal_refuses(domain, leavings, said):
+def test_removal_refuses(domain, label, leavings, said):
     with pytest.raises(Refused) as refused:
-        removal.plan_removal("web-01", domain, "web", {"golden": ()}, leavings)
+        removal.plan_removal("web-01", domain, Kin("web", label), {"golden": ()}, leavings)
     assert said in str(refused.value)
 
 
@@ -268,6 +336,7 @@ def test_the_newest_bytes_of_a_disk_that_was_attached_later_are_kept():
 # ---- what guests are told
 
 ASKED = {"hostname": None, "fqdn": None, "ssh_keys": [], "user_data": None, "network_config": None, "via": "auto"}
+KEY = "ssh-ed25519 AAAA anna"
 
 
 @pytest.mark.parametrize(
@@ -280,26 +349,50 @@ ASKED = {"hostname": None, "fqdn": None, "ssh_keys": [], "user_data": None, "net
         ({}, "systemd", "agent"),
         ({"via": "cloud-init"}, "", "cloud-init"),
         ({"via": "agent"}, "cloud-init", "agent"),
+        ({"via": "credentials"}, "cloud-init", "credentials"),
     ],
 )
 def test_the_way_to_the_guest(asked, first_boot, via):
-    found = guest.guest_for(None if asked is None else {**ASKED, **asked}, first_boot, ["a"], start=True)
+    found = guest.guest_for(None if asked is None else {**ASKED, **asked}, first_boot, start=True)
     assert (found.via if found else None) == via
 
 
 @pytest.mark.parametrize(
     ("asked", "start", "obstacles"),
     [
-        ({"via": "agent", "user_data": "#cloud-config", "network_config": {}}, False, 3),
+        ({"via": "agent", "user_data": "#cloud-config", "network_config": {"version": 2}}, False, 3),
         ({"via": "cloud-init", "user_data": "hello"}, False, 1),
-        ({"via": "cloud-init", "hostname": "same"}, False, 1),
-        ({"via": "cloud-init", "fqdn": "same.example.org"}, False, 1),
+        ({"via": "cloud-init", "vendor_data": "hello"}, False, 1),
+        ({"via": "credentials", "user_data": "#cloud-config"}, False, 1),
+        ({"via": "cloud-init", "credentials": {"../x": "1", "": "2", "a.b-c_D": "3"}}, False, 2),
     ],
 )
 def test_what_cannot_be_told_is_refused_all_at_once(asked, start, obstacles):
     with pytest.raises(Refused) as refused:
-        guest.guest_for({**ASKED, **asked}, "", ["a", "b"], start=start)
+        guest.guest_for({**ASKED, **asked}, "", start=start)
     assert len(refused.value.obstacles) == obstacles
+
+
+def test_host_names_must_differ_within_a_task():
+    one, two = guest.Guest("agent", "{name}"), guest.Guest("agent", fqdn="web-01")
+    guest.refuse_equal_names({"web-01": one, "web-02": one})
+    with pytest.raises(Refused, match="'web-01' would be the same in 2 guests"):
+        guest.refuse_equal_names({"web-01": one, "web-02": two})
+
+
+def test_credentials_are_files_of_the_clones_own_and_nowhere_in_its_xml():
+    told = guest.Guest("credentials", ssh_keys=(KEY,), credentials={"db.password": "hunter2"})
+    plan = planned(replace(WANTED, guest=told))
+    written = {action.volume: (action.content, action.mode) for action in plan.actions if action.words[:5] == "write"}
+    assert written == {
+        "web-01.credential-system.hostname.bin": (b"web-01", "0600"),
+        "web-01.credential-ssh.authorized_keys.root.bin": (KEY.encode() + b"\n", "0600"),
+        "web-01.credential-db.password.bin": (b"hunter2", "0600"),
+    }
+    xml = plan.actions[0].xml
+    assert "hunter2" not in xml + str(plan) + str([action.describe() for action in plan.actions])
+    entries = {entry.get("name"): entry.get("file") for entry in parse(xml).findall("sysinfo[@type='fwcfg']/entry")}
+    assert entries["opt/io.systemd.credentials/db.password"] == "/p/web-01.credential-db.password.bin"
 
 
 @pytest.mark.parametrize(

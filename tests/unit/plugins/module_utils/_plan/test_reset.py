@@ -11,6 +11,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refu
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Made, Origin, Record, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import clone, reset
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
 
 XML = """<domain type='qemu'><name>web-01</name><uuid>u-1</uuid><genid>old</genid>
@@ -27,8 +28,8 @@ ORIGIN = Origin("web", "4", "stable", True, "2026", made=tuple(Made("golden", na
 SOURCE = clone.Source(
     words="web 5",
     template="",
-    disks=(clone.Part("vda", "/p/golden.web.5.vda.qcow2", "qcow2", 10),),
-    nvram=clone.Part("nvram", "/p/golden.web.5.nvram.fd", "raw", 5),
+    disks=(Part("vda", "/p/golden.web.5.vda.qcow2", "qcow2", 10),),
+    nvram=Part("nvram", "/p/golden.web.5.nvram.fd", "raw", 5),
     image="web",
     version="5",
 )
@@ -37,7 +38,8 @@ RESET = reset.Reset(SOURCE, "keep", False, "new")
 
 def there(origin: Origin = ORIGIN, state: str = "running", taken: tuple[str, ...] = NAMES, **options) -> reset.Clone:
     domain = replace(domain_of(XML, state), record=Record(origin))
-    volumes = {f"/p/{name}": Volume("golden", name, f"/p/{name}", "qcow2", 10, 3, 3) for name in taken}
+    backing = "/p/golden.web.4.vda.qcow2" if origin.linked else None
+    volumes = {f"/p/{name}": Volume("golden", name, f"/p/{name}", "qcow2", 10, 3, 3, backing=backing) for name in taken}
     return reset.Clone(domain, origin, "golden", "/p", taken, volumes, **options)
 
 
@@ -134,3 +136,40 @@ def test_the_agents_part_is_told_to_be_lost():
     plan = reset.plan_reset(RESET, there(replace(ORIGIN, customised=True)))
     assert any("told through its agent is lost" in warning for warning in plan.warnings)
     assert not plan.actions[-1].record.origin.customised
+
+
+def test_what_was_chosen_of_the_disks_stays_so():
+    xml = (
+        XML.replace(
+            "<os>",
+            "<sysinfo type='fwcfg'><entry name='opt/io.systemd.credentials/a' "
+            "file='/p/web-01.credential-a.bin'/></sysinfo><os>",
+        )
+        .replace("/data/mine.raw", "/p/golden.web.4.vdc.raw")
+        .replace("/p/web-01.vda.qcow2", "/f/web-01.vda.qcow2")
+    )
+    made = (Made("fast", "web-01.vda.qcow2"), Made("golden", "web-01.credential-a.bin"))
+    origin = replace(ORIGIN, made=made, skipped=("vde",), shared=("vdc",))
+    volumes = {
+        "/f/web-01.vda.qcow2": Volume("fast", "web-01.vda.qcow2", "/f/web-01.vda.qcow2", "qcow2", 99, 1, 1),
+        "/p/web-01.credential-a.bin": Volume(
+            "golden", "web-01.credential-a.bin", "/p/web-01.credential-a.bin", "raw", 1, 1, 1
+        ),
+    }
+    domain = replace(domain_of(xml, "shutoff"), record=Record(origin))
+    parts = [Part(f"vd{letter}", f"/p/golden.web.5.vd{letter}.qcow2", "qcow2", 10) for letter in "ace"]
+    asked = replace(RESET, source=replace(SOURCE, disks=tuple(parts), nvram=None))
+    there = [volume.name for volume in volumes.values()]
+    plan = reset.plan_reset(asked, reset.Clone(domain, origin, "golden", "/p", there, volumes))
+    assert words(plan) == [
+        "mark domain web-01",
+        "copy volume /p/golden.web.5.vda.qcow2 fast",
+        "grow volume fast web-01.vda.2.qcow2",
+        "define domain web-01",
+        "mark clone web-01 True",
+        "delete volume fast web-01.vda.qcow2",
+        "mark domain web-01",
+    ]
+    disks = {disk.target: disk.path for disk in domain_of(plan.actions[3].xml, "shutoff").disks}
+    assert (disks["vda"], disks["vdc"]) == ("/f/web-01.vda.2.qcow2", "/p/golden.web.5.vdc.qcow2")
+    assert plan.actions[-1].record.origin.made == (Made("fast", "web-01.vda.2.qcow2"), made[1])

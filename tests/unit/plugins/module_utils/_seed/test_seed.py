@@ -46,13 +46,15 @@ def test_the_same_content_is_the_same_image():
 
 
 def test_host_name_and_keys_are_metadata_and_user_data_stays_the_users_own():
-    files = seed(ssh_keys=['ssh-ed25519 AAAA "anna"'], user_data="#cloud-config\npackages: [vim]  # ü\n")
+    data = {"user-data": "#cloud-config\npackages: [vim]  # ü\n", "vendor-data": "#!/bin/sh\n"}
+    files = seed(ssh_keys=['ssh-ed25519 AAAA "anna"'], data=data)
     assert json.loads(files["meta-data"]) == {
         "instance-id": "i-1",
         "local-hostname": "web-01",
         "public-keys": ['ssh-ed25519 AAAA "anna"'],
     }
     assert files["user-data"].decode() == "#cloud-config\npackages: [vim]  # ü\n"
+    assert files["vendor-data"] == b"#!/bin/sh\n"
     assert "network-config" not in files
 
 

@@ -8,6 +8,8 @@ import pathlib
 
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import obstacles
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
+from ansible_collections.golden.libvirt.plugins.modules import clone
 
 QEMU = 'xmlns:qemu="http://libvirt.org/schemas/domain/qemu/1.0"'
 
@@ -31,6 +33,7 @@ def domain(devices: str = "", rest: str = "") -> str:
         ("<disk type='nvme'><target dev='vdx'/></disk>", "vdx"),
         ("<interface type='hostdev'/>", "interface 1 (hostdev)"),
         ("<interface type='vhostuser'/>", "interface 1 (vhostuser)"),
+        ("<interface type='direct'><source dev='eth0' mode='passthrough'/></interface>", "interface 1 (direct)"),
         ("<interface type='ethernet'><target dev='tap9' managed='no'/></interface>", "tap9"),
         ("<interface type='user'><portForward proto='tcp'/></interface>", "ports"),
         ("<interface type='ethernet'><ip address='192.0.2.1'/></interface>", "192.0.2.1"),
@@ -57,6 +60,12 @@ def test_a_device_that_only_one_domain_can_have(devices, said):
         ("<os><loader readonly='no' type='pflash'>/fw.fd</loader></os>", "/fw.fd"),
         ("<os><nvram type='network'/></os>", "network"),
         ("<qemu:commandline><qemu:arg value='e1000,mac=52:54:00:12:34:56'/></qemu:commandline>", "52:54:00:12:34:56"),
+        ("<qemu:commandline><qemu:arg value='user,hostfwd=tcp::2222-:22'/></qemu:commandline>", "tcp::2222-:22"),
+        ("<qemu:commandline><qemu:arg value='socket,id=a,path=/r/a,server=on'/></qemu:commandline>", "path=/r/a"),
+        ("<qemu:commandline><qemu:arg value='unix:/r/m,server,nowait'/></qemu:commandline>", "unix:/r/m"),
+        ("<qemu:commandline><qemu:arg value='vhost-vsock-pci,guest-cid=5'/></qemu:commandline>", "guest-cid=5"),
+        ("<qemu:commandline><qemu:arg value='type=1,serial=X1'/></qemu:commandline>", "serial=X1"),
+        ("<qemu:commandline><qemu:arg value='-uuid'/></qemu:commandline>", "-uuid"),
     ],
 )
 def test_what_else_only_one_domain_can_have(rest, said):
@@ -71,6 +80,7 @@ def test_what_else_only_one_domain_can_have(rest, said):
         "<filesystem type='ram'><source usage='10'/><target dir='/tmp'/></filesystem>",
         "<memory model='dimm'><target><size>1</size></target></memory>",
         "<interface type='ethernet'><target dev='tap9'/></interface>",
+        "<interface type='direct'><source dev='eth0' mode='bridge'/></interface>",
         "<interface type='user'><ip address='10.0.2.0'/></interface>",
         "<serial type='tcp'><source mode='connect' host='192.0.2.9' service='514'/></serial>",
         "<smartcard mode='passthrough' type='spicevmc'/>",
@@ -97,13 +107,60 @@ def test_machines_as_people_have_them_have_none(path):
     [
         ("<tpm><backend type='emulator'/></tpm>", "", "TPM"),
         ("<disk><serial>1</serial></disk>", "", "by-id"),
-        ("", "<qemu:commandline><qemu:arg value='user,hostfwd=tcp::2222-:22'/></qemu:commandline>", "QEMU arguments"),
         ("", "<qemu:commandline><qemu:arg value='file:/tmp/out'/></qemu:commandline>", "QEMU arguments"),
     ],
 )
 def test_what_a_user_should_know(devices, rest, said):
     (note,) = obstacles.notes_of(domain(devices, rest))
     assert said in note
+
+
+# ---- what a user says of them
+
+RICH = (
+    "<hostdev mode='subsystem' type='pci'/><filesystem><source dir='/srv'/><target dir='data'/></filesystem>"
+    "<interface type='hostdev'><teaming type='transient' persistent='ua-a'/></interface>"
+    "<interface type='vdpa'><alias name='ua-a'/></interface>"
+    "<interface type='user'><portForward proto='tcp'/><mac address='a'/></interface>"
+    "<rng><backend model='egd' type='unix'><source mode='connect' path='/e'/></backend></rng>"
+)
+REST = (
+    "<os><nvram type='network' template='T'><source/></nvram></os>"
+    "<seclabel type='static' model='selinux'><label>x</label></seclabel>"
+    "<qemu:commandline><qemu:arg value='-uuid'/><qemu:arg value='1'/></qemu:commandline>"
+)
+EVERY = dict.fromkeys(obstacles.FINDERS, "drop")
+
+
+def test_what_is_dropped_is_gone_and_nothing_else():
+    found = obstacles.settled(domain(RICH, REST), EVERY)
+    assert (found.refused, len(found.notes)) == ((), 9)
+    assert all(note.startswith("left out of the clones: ") for note in found.notes)
+    assert obstacles.obstacles_of(found.xml) == ()
+    root = parse(found.xml)
+    assert [(device.tag, device.get("type")) for device in root.find("devices")] == [("interface", "user")]
+    assert [child.tag for child in root.find("devices/interface")] == ["mac"]
+    assert dict(root.find("os/nvram").attrib) == {"template": "T"}
+    assert [child.tag for child in root] == ["name", "os", "devices"]
+
+
+def test_what_is_kept_is_told_and_what_nobody_spoke_of_is_refused():
+    found = obstacles.settled(domain(RICH, REST), {"hostdev": "keep", "interface": "refuse"})
+    assert found.notes == (
+        "the same in all clones, which cannot all use it at once: it has a host device (subsystem pci)",
+    )
+    assert len(found.refused) == 8
+    assert "its file system data is the host's (sharing: filesystem)" in found.refused
+    assert len(parse(found.xml).findall("devices/hostdev")) == 1
+
+
+def test_of_a_failover_pair_one_half_may_go():
+    half = RICH.replace("type='hostdev'>", "type='network'>")
+    assert parse(obstacles.settled(domain(half), EVERY).xml).find("devices/interface/teaming") is None
+
+
+def test_a_module_knows_the_same_kinds():
+    assert sorted(clone.KINDS) == sorted(obstacles.FINDERS)
 
 
 def test_an_ordinary_machine_needs_no_note():

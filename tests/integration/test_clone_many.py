@@ -1,0 +1,239 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Many clones in one task: names, settings of their own, groups, failures, disks, and what they are not to share."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import libvirt
+import pytest
+from support import versions
+from support.lab import MIB, assert_same, qemu_img
+
+SECURE = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+
+
+def asked(lab, *names, **options):
+    """The module's arguments for clones of those short names (or patterns), of version 1 of web."""
+    args = {"names": [f"{lab.prefix}-{name}" for name in names], "image_pool": lab.pool, "image": "web", "version": "1"}
+    return {**args, **options}
+
+
+def there(lab) -> set[str]:
+    return {domain.name().removeprefix(f"{lab.prefix}-") for domain in lab.domains()}
+
+
+def info(path: str) -> dict:
+    return json.loads(qemu_img("info", "-U", "--output=json", path))
+
+
+def names_of(result, **wanted) -> list[str]:
+    """The clones in a result of which all that is *wanted* holds."""
+    return [
+        clone["item"].rpartition("-")[2]
+        for clone in result["clones"]
+        if all(clone.get(key) == value for key, value in wanted.items())
+    ]
+
+
+# ---- names and settings
+
+
+def test_a_pattern_and_clones_with_settings_of_their_own(lab):
+    versions.add(lab, "web", "1")
+    own = {"name": f"{lab.prefix}-{{3..4}}", "memory": 64, "title": "Larger", "linked": False}
+    result = lab.run_and_compare("clone", asked(lab, "{1..2}", memory=48, clones=[own]))
+    assert names_of(result) == ["1", "2", "3", "4"]
+    memory = [lab.domain(clone["name"]).info()[1] // 1024 for clone in result["clones"]]
+    assert memory == [48, 48, 64, 64]
+    assert [clone["linked"] for clone in result["clones"]] == [True, True, False, False]
+    assert "<title>Larger</title>" in lab.domain(f"{lab.prefix}-3").XMLDesc(0)
+    lab.run_and_compare("clone", {**asked(lab, "{1..4}"), "version": None, "state": "absent"})
+    assert there(lab) == set()
+
+
+def test_a_name_is_asked_for_once(lab):
+    versions.add(lab, "web", "1")
+    result = lab.run_and_compare("clone", asked(lab, "{1..2}", clones=[{"name": f"{lab.prefix}-2"}]), fails=True)
+    assert "is asked for twice" in result["msg"]
+
+
+def test_one_guest_is_told_what_another_is_not(lab):
+    versions.add(lab, "web", "1", first_boot="cloud-init")
+    own = {"name": f"{lab.prefix}-b", "customise": {"fqdn": "db.example.org", "user_data": "#cloud-config\nb: 1\n"}}
+    lab.run_and_compare("clone", asked(lab, "a", clones=[own], customise={"ssh_keys": ["ssh-ed25519 AAAA me"]}))
+    one, two = (pathlib.Path(lab.file(f"{lab.prefix}-{name}.seed.iso")).read_bytes() for name in "ab")
+    assert f'"local-hostname": "{lab.prefix}-a"'.replace("_", "-").encode() in one
+    assert b'"local-hostname": "db.example.org"' in two
+    assert b"ssh-ed25519 AAAA me" in one
+    assert b"ssh-ed25519 AAAA me" in two
+    assert (b"b: 1" in one, b"b: 1" in two) == (False, True)
+
+
+# ---- groups
+
+
+def test_surplus_clones_of_the_image_and_label_go_and_no_others(lab):
+    versions.add(lab, "web", "1")
+    versions.add(lab, "db", "1")
+    lab.machine("machine")
+    lab.run("clone", asked(lab, "other", label="blog"))
+    lab.run("clone", asked(lab, "none"))
+    lab.run("clone", asked(lab, "db", image="db", label="shop"))
+    before = lab.world()
+    lab.run("clone", asked(lab, "{1..5}", label="shop"))
+    kept = {"machine", "other", "none", "db"}
+    result = lab.run_and_compare("clone", asked(lab, "{1..3}", label="shop", exact=True))
+    assert names_of(result, state="present") == ["1", "2", "3"]
+    assert names_of(result, state="absent", changed=True) == ["4", "5"]
+    assert there(lab) == {"1", "2", "3"} | kept
+    lab.run_and_compare("clone", asked(lab, label="shop", exact=True))
+    assert_same(before, lab.world(), "more or less than the group was removed")
+
+
+def test_surplus_clones_stay_where_another_fails(lab):
+    versions.add(lab, "web", "1")
+    lab.run("clone", asked(lab, "a", "b"))
+    lab.machine("c")
+    result = lab.run("clone", asked(lab, "a", "c", exact=True, on_error="stop"))
+    assert names_of(result, skipped=True) == ["a", "b"]
+    assert there(lab) == {"a", "b", "c"}
+    assert names_of(lab.run("clone", asked(lab, "a", "c", exact=True)), state="absent") == ["b"]
+    assert there(lab) == {"a", "c"}
+
+
+def test_a_clone_of_another_group_is_refused_and_one_of_none_joins(lab):
+    versions.add(lab, "web", "1")
+    lab.run("clone", asked(lab, "a"))
+    assert lab.run_and_compare("clone", asked(lab, "a", label="shop"))["clones"][0]["label"] == "shop"
+    result = lab.run_and_compare("clone", asked(lab, "a", label="blog"), fails=True)
+    assert "a clone of web, label shop" in result["msg"]
+    result = lab.run_and_compare("clone", {**asked(lab, "a", label="blog"), "state": "absent"}, fails=True)
+    assert "not of web, label blog" in result["msg"]
+
+
+# ---- failures
+
+
+@pytest.mark.parametrize(("on_error", "left"), [("continue", 9), ("stop", 0), ("rollback", 0)])
+def test_what_is_known_to_fail_stops_the_others_before_they_begin(lab, on_error, left):
+    versions.add(lab, "web", "1")
+    lab.machine("5")
+    result = lab.run("clone", asked(lab, "{1..10}", on_error=on_error))
+    assert names_of(result, failed=True) == ["5"]
+    assert len(names_of(result, changed=True)) == left
+    assert len(there(lab)) == left + 1
+
+
+@pytest.mark.parametrize("on_error", ["continue", "stop", "rollback"])
+def test_what_fails_while_others_are_made(lab, on_error):
+    versions.add(lab, "web", "1")
+    before = lab.world()
+    # An interface on a bridge that is not there: defined without a word, and no start.
+    bad = {"name": f"{lab.prefix}-2", "networks": [lab.network()], "start": True}
+    args = asked(lab, "1", clones=[bad, {"name": f"{lab.prefix}-{{3..4}}"}], parallel=1, on_error=on_error)
+    result = lab.run("clone", args)
+    assert names_of(result, failed=True) == ["2"]
+    changed = {"continue": ["1", "2", "3", "4"], "stop": ["1", "2"], "rollback": []}
+    assert names_of(result, changed=True) == changed[on_error]
+    assert names_of(result, skipped=True) == ([] if on_error == "continue" else ["3", "4"])
+    if on_error == "rollback":
+        assert names_of(result, rolled_back=True) == ["1", "2"]
+        assert_same(before, lab.world(), "the rollback left something")
+
+
+# ---- disks, networks, hardware
+
+
+def test_disks_as_they_are_chosen(lab):
+    versions.add(lab, "web", "1", disks=["qcow2", "raw", "qcow2"])
+    fast = lab.add_pool("fast")
+    digest = versions.digest_of(lab, "golden.web.1.vdb.raw")
+    disks = [
+        {"target": "vda", "size": "32M", "pool": fast},
+        {"target": "vdb", "use": "share"},
+        {"target": "vdc", "linked": False, "size": "24M"},
+    ]
+    (clone,) = lab.run_and_compare("clone", asked(lab, "a", disks=disks))["clones"]
+    name = clone["name"]
+    assert info(lab.disk_path(name, "vda"))["virtual-size"] == 32 * MIB
+    assert lab.disk_path(name, "vda").startswith(f"{lab.path}/fast/")
+    assert lab.read(lab.disk_path(name, "vda"), 12) == b"golden vda 1"
+    assert lab.disk_path(name, "vdb") == lab.file("golden.web.1.vdb.raw")
+    assert "backing-filename" not in info(lab.disk_path(name, "vdc"))
+    assert info(lab.disk_path(name, "vdc"))["virtual-size"] == 24 * MIB
+    lab.domain(name).create()
+    lab.run_and_compare("clone", {**asked(lab, "a"), "state": "absent"})
+    assert versions.digest_of(lab, "golden.web.1.vdb.raw") == digest
+
+
+def test_a_disk_that_is_left_out(lab):
+    versions.add(lab, "web", "1", disks=["qcow2", "qcow2"])
+    (clone,) = lab.run_and_compare("clone", asked(lab, "a", disks=[{"target": "vdb", "use": "skip"}]))["clones"]
+    assert [volume["name"] for volume in clone["volumes"]] == [f"{clone['name']}.vda.qcow2"]
+    assert "<target dev='vdb'" not in lab.domain(clone["name"]).XMLDesc(0)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"disks": [{"target": "vdx"}]}, "web 1 has no disk vdx"),
+        ({"disks": [{"target": "vda", "size": "1M"}]}, "cannot shrink"),
+        ({"disks": [{"target": "vda", "size": "much"}]}, "'much' is no size"),
+        ({"memory": 1 << 30}, "MiB of memory: the hypervisor has"),
+        ({"vcpus": 4000}, "4000 processors: a machine of its type takes"),
+        ({"networks": ["nowhere"]}, "there is no network nowhere"),
+        ({"label": "Shop!"}, "'Shop!' cannot be one"),
+        ({"names": ["x-{9..1}"]}, "no range"),
+    ],
+)
+def test_what_cannot_be_is_refused(lab, options, said):
+    versions.add(lab, "web", "1")
+    assert said in lab.run_and_compare("clone", asked(lab, "a", **options), fails=True)["msg"]
+
+
+def test_another_network_and_no_variables_of_the_versions(lab):
+    versions.add(lab, "web", "1", nvram=pathlib.Path("/usr/share/OVMF/OVMF_VARS_4M.fd").read_bytes())
+    before = lab.world()
+    network = lab.network()
+    (clone,) = lab.run_and_compare("clone", asked(lab, "a", networks=[network], nvram="reset"))["clones"]
+    xml = lab.domain(clone["name"]).XMLDesc(SECURE)
+    assert f"<source network='{network}'/>" in xml
+    assert "golden.web" not in xml.partition("<devices>")[0]
+    assert not [volume for volume in clone["volumes"] if "nvram" in volume["name"]]
+    lab.run_and_compare("clone", {**asked(lab, "a"), "state": "absent"})
+    assert_same(before, lab.world(), "more or less than was made was removed")
+
+
+def test_what_two_machines_cannot_share_is_kept_or_dropped(lab):
+    device = "<filesystem><source dir='/srv'/><target dir='srv'/></filesystem>"
+    serial = "<serial type='tcp'><source mode='bind' host='127.0.0.1' service='4555'/></serial>"
+    versions.add(lab, "web", "1", extra_devices=device + serial)
+    result = lab.run_and_compare("clone", asked(lab, "a", sharing={"chardev": "drop"}), fails=True)
+    assert "(sharing: filesystem)" in result["msg"]
+    assert "4555" not in result["msg"]
+    sharing = {"filesystem": "keep", "chardev": "drop"}
+    result = lab.run_and_compare("clone", asked(lab, "a", "b", sharing=sharing))
+    assert len(result["warnings"]) == 2
+    xml = lab.domain(result["clones"][0]["name"]).XMLDesc(SECURE)
+    assert "<source dir='/srv'/>" in xml
+    assert "4555" not in xml
+
+
+# ---- credentials
+
+
+def test_credentials_are_in_files_that_only_root_reads_and_nowhere_else(lab):
+    versions.add(lab, "web", "1")
+    customise = {"via": "credentials", "credentials": {"db.password": "correct horse"}}
+    before = lab.world()
+    result = lab.run_and_compare("clone", asked(lab, "a", start=True, customise=customise))
+    assert "horse" not in json.dumps(result)
+    domain = lab.domain(result["clones"][0]["name"])
+    assert "horse" not in domain.XMLDesc(SECURE) + domain.XMLDesc(libvirt.VIR_DOMAIN_XML_SECURE)
+    file = pathlib.Path(lab.file(f"{domain.name()}.credential-db.password.bin"))
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"correct horse", 0o600)
+    lab.run_and_compare("clone", {**asked(lab, "a"), "state": "absent"})
+    assert_same(before, lab.world(), "more or less than was made was removed")
