@@ -124,6 +124,12 @@ images:
         provenance:
           description: The domain that it was made from, the versions of what made it, and what was given for it.
           type: dict
+        ancestors:
+          description:
+            - The versions that it was built from, the nearest first, to the first that is not there any more.
+          type: list
+          elements: str
+          sample: ["web 3", "base 12"]
         children:
           description: The versions, of the images asked for, that were built from it, as C(image) and C(version).
           type: list
@@ -208,6 +214,12 @@ images:
           type: bool
         revoked:
           description: Whether its version is revoked.
+          type: bool
+        drifted:
+          description:
+            - Whether the volumes that it is linked to are not as they were promoted. Null for a full clone and where
+              nobody looked.
+            - Known with O(verify=true).
           type: bool
         orphaned:
           description: Whether its version is gone.

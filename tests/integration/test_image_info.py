@@ -135,6 +135,7 @@ def test_lineage_is_a_tree_with_the_clones_at_its_versions(lab):
     assert (child["clones"], [of["version"] for of in child["children"]]) == ([name], ["3"])
     assert found["versions"][0]["children"] == [{"image": "web", "version": "2"}]
     assert found["versions"][2]["lineage"] == {"image": "web", "version": "2"}
+    assert found["versions"][2]["ancestors"] == ["web 2", "web 1"]
 
 
 def tamper(lab, name, change):
@@ -161,10 +162,14 @@ def flip(path):
 )
 def test_verify_finds_what_was_tampered_with(lab, change, problem):
     versions.add(lab, "web", "1", disks=["raw"])
+    linked, full = clone(lab, "a", version="1") + clone(lab, "full", version="1", linked=False)
     tamper(lab, "golden.web.1.vda.raw", change)
     lab.refresh()
     found = told(lab, verify=True)["versions"][0]["problems"]
     assert len(found) == (problem is not None)
+    assert clones_of(told(lab))[linked]["drifted"] is None
+    drifted = {name: of["drifted"] for name, of in clones_of(told(lab, verify=True)).items()}
+    assert drifted == {linked: problem is not None, full: None}
     assert not problem or found[0].startswith(problem)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Lineage, State, Version, Volume
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import Descendant
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import Descendant, ancestors
 
 
 @dataclass(frozen=True)
@@ -132,15 +132,3 @@ def last(stock: Stock, of: Lineage, going: Collection[Lineage]) -> list[str]:
 def children_first(stock: Stock, versions: Iterable[Lineage]) -> list[Lineage]:
     """*versions* in an order in which each goes after all that was built from it."""
     return sorted(versions, key=lambda of: (-len(ancestors(stock.versions, of)), of.image, names.order(of.version)))
-
-
-def ancestors(versions: Mapping[Lineage, Version], of: Lineage) -> list[Lineage]:
-    """The versions that a version was built from, the nearest first, those too that are gone."""
-    found: list[Lineage] = []
-    while of in versions:
-        parent = versions[of].lineage
-        if parent is None or parent in found:
-            break
-        found.append(parent)
-        of = parent
-    return found

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Facts, Lineage, State, Version
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import (
@@ -46,13 +46,15 @@ class Held:
 
 @dataclass(frozen=True)
 class Holding:
-    """One image as it was read. *problems* by version, where it was verified."""
+    """One image as it was read. *problems* by version, where it was verified; *above* are the ancestors of its
+    versions, as far as they are there."""
 
     name: str
     versions: Sequence[Version] = ()
     state: State = State()
     unfinished: Sequence[Held] = ()
     problems: Mapping[str, Sequence[str]] | None = None
+    above: Mapping[Lineage, Version] = field(default_factory=dict)
 
 
 def report(holdings: Sequence[Holding], descendants: Iterable[Descendant]) -> list[Facts]:
@@ -111,6 +113,8 @@ def version_facts(
     holding: Holding, of: Lineage, clones: Mapping[Lineage, list[Facts]], children: Mapping[Lineage, list[Lineage]]
 ) -> Facts:
     """What is known of a version beside its manifest."""
+    parent = next(version.lineage for version in holding.versions if version.version == of.version)
+    above = [parent, *ancestors(holding.above, parent)] if parent else []
     checked = {} if holding.problems is None else {"problems": list(holding.problems[of.version])}
     return {
         "version": of.version,
@@ -118,10 +122,23 @@ def version_facts(
         **said_of(holding.state, of.version),
         "to_come": to_come(holding.state, of.version),
         "channels": sorted(channel for channel, version in holding.state.channels.items() if version == of.version),
+        "ancestors": [f"{parent.image} {parent.version}" for parent in above],
         "children": [{"image": child.image, "version": child.version} for child in children.get(of, [])],
         "clones": [clone["name"] for clone in clones.get(of, [])],
         **checked,
     }
+
+
+def ancestors(versions: Mapping[Lineage, Version], of: Lineage) -> list[Lineage]:
+    """The versions that a version was built from, the nearest first, those too that are gone."""
+    found: list[Lineage] = []
+    while of in versions:
+        parent = versions[of].lineage
+        if parent is None or parent in found:
+            break
+        found.append(parent)
+        of = parent
+    return found
 
 
 def tree(
@@ -145,6 +162,7 @@ def clone_facts(descendant: Descendant, lineage: Lineage, holding: Holding) -> F
     domain, origin = descendant.domain, descendant.domain.record.origin
     channel = origin.channel if origin else None
     said = said_of(holding.state, lineage.version).get("state")
+    linked = descendant.chain is not None or (origin is not None and origin.linked)
     witnesses = {"metadata": origin is not None and bool(origin.image), "chain": descendant.chain is not None}
     return {
         "name": domain.name,
@@ -153,12 +171,13 @@ def clone_facts(descendant: Descendant, lineage: Lineage, holding: Holding) -> F
         "image": lineage.image,
         "version": lineage.version,
         "channel": channel,
-        "linked": descendant.chain is not None or (origin.linked if origin else False),
+        "linked": linked,
         "created": origin.created if origin else None,
         "complete": origin.complete if origin else True,
         "known_by": [name for name, holds in witnesses.items() if holds],
         "outdated": channel is not None and holding.state.channels.get(channel) != lineage.version,
         "deprecated": said == DEPRECATED,
         "revoked": said == REVOKED,
+        "drifted": bool(holding.problems.get(lineage.version)) if linked and holding.problems is not None else None,
         "orphaned": all(version.version != lineage.version for version in holding.versions),
     }

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +18,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._image import holde
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Domain,
+    Lineage,
     State,
     Version,
     VersionDisk,
@@ -57,7 +59,22 @@ def holding_of(repository: Repository, pool: Pool, image: str, *, verify: bool) 
         state=state,
         unfinished=[held(repository, state, image, version) for version in unfinished],
         problems={version.version: problems(pool, version) for version in versions} if verify else None,
+        above=ancestors_in(repository, versions),
     )
+
+
+def ancestors_in(repository: Repository, versions: Sequence[Version]) -> dict[Lineage, Version]:
+    """The versions that any of *versions* was built from, as far as the pool has them."""
+    known = {Lineage(version.image, version.version): version for version in versions}
+    found: dict[Lineage, Version] = {}
+    waiting = [version.lineage for version in versions if version.lineage]
+    while waiting:
+        of = waiting.pop()
+        version = known.get(of) or repository.find(of.image, of.version)
+        if version and of not in found:
+            found[of] = version
+            waiting += [version.lineage] if version.lineage else []
+    return found
 
 
 def held(repository: Repository, state: State, image: str, version: str) -> Held:

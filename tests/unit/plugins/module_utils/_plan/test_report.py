@@ -52,6 +52,19 @@ def test_descendants_of_other_images_are_left_out():
     assert found["clones"] == []
 
 
+def test_a_clone_has_drifted_where_the_volumes_that_it_is_linked_to_have():
+    holding = Holding("web", [version("1"), version("2")], problems={"1": ["flipped"], "2": []})
+    (found,) = report([holding], [clone("a", linked=True), clone("b", of="2", linked=True), clone("c")])
+    assert {told["name"]: told["drifted"] for told in found["clones"]} == {"a": True, "b": False, "c": None}
+
+
+def test_ancestors_are_told_to_the_first_that_is_gone():
+    versions = [version("4", ("base", "3")), version("5", ("web", "4"))]
+    above = {Lineage("web", "4"): versions[0], Lineage("base", "3"): version("3", ("base", "2"), image="base")}
+    (found,) = report([Holding("web", versions, above=above)], [])
+    assert found["versions"][1]["ancestors"] == ["web 4", "base 3", "base 2"]
+
+
 def test_lineage_runs_over_images():
     holdings = [
         Holding("base", [version("1", image="base"), version("2", ("base", "1"), image="base")]),
