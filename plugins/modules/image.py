@@ -64,6 +64,7 @@ seealso:
   - module: golden.libvirt.image_info
   - module: golden.libvirt.channel
   - module: golden.libvirt.prune
+  - module: golden.libvirt.prune
 """
 
 EXAMPLES = r"""

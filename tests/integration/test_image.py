@@ -179,7 +179,7 @@ def test_a_deletion_that_was_interrupted_is_completed(lab):
     assert "version 1 was deleted: old" in clone(lab, "a", version="1")["msg"]
     pathlib.Path(lab.file("golden.web.1.manifest.json")).unlink()
     done = lab.run_and_compare("image", image(lab, "absent", "1"))
-    assert [action["action"] for action in done["actions"]] == ["delete version"]
+    assert [action["action"] for action in done["actions"]] == ["delete leftovers"]
     assert sorted(told(lab)) == ["2"]
 
 

@@ -20,7 +20,12 @@ LEASE_SECONDS = 6 * 3600
 
 def now() -> str:
     """The time, as documents have it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return time_of(time.time())
+
+
+def time_of(seconds: float) -> str:
+    """A time in *seconds* since the epoch, as documents have it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def who() -> str:

@@ -28,6 +28,19 @@ class DeleteVersion(Action):
     bytes: int
 
 
+@dataclass(frozen=True)
+class DeleteLeftovers(Action):
+    """Delete the *volumes* of a version that was never completed, and the claim of the run that died over it."""
+
+    words: ClassVar[str] = "delete leftovers"
+    settles: ClassVar[str] = "before"
+    image: str
+    version: str
+    pool: str
+    volumes: tuple[str, ...]
+    bytes: int
+
+
 def plan_deletion(
     stock: Stock, of: Lineage, pool: str, *, reason: str | None, obstacles: Sequence[str], holder: str | None
 ) -> Plan:
@@ -45,7 +58,8 @@ def plan_deletion(
     if complete:
         steps.append(states.SetState(of.image, of.version, states.ABSENT, pool, reason))
     if volumes:
-        steps.append(DeleteVersion(of.image, of.version, pool, volumes, size))
+        delete = DeleteVersion if complete else DeleteLeftovers
+        steps.append(delete(of.image, of.version, pool, volumes, size))
     return Plan(
         item=words,
         actions=tuple(steps),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
+from ansible_collections.golden.libvirt.plugins.module_utils._image.claims import Claims
 from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Lineage, State
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import retiring, states
@@ -59,19 +60,18 @@ def deletions(stock: Stock, asked: Sequence[Lineage], pool: str, reason: str | N
 
     def one(item: str) -> Plan:
         of = items[item]
-        claim = stock.states.get(of.image, State()).claims.get(of.version)
-        held = claim is not None and of not in stock.versions and holder.alive(claim)
         return retiring.plan_deletion(
-            stock,
-            of,
-            pool,
-            reason=reason,
-            obstacles=staying.get(of, ()),
-            holder=holder.described(claim) if claim and held else None,
+            stock, of, pool, reason=reason, obstacles=staying.get(of, ()), holder=maker(stock, of)
         )
 
     items = {f"{of.image} {of.version}": of for of in children_first(stock, asked)}
     return guarded(list(items), one)
+
+
+def maker(stock: Stock, of: Lineage) -> str | None:
+    """Who is making a version right now, in words."""
+    claim = stock.states.get(of.image, State()).claims.get(of.version)
+    return holder.described(claim) if claim and of not in stock.versions and holder.alive(claim) else None
 
 
 @perform.register
@@ -103,6 +103,20 @@ def delete_version(action: retiring.DeleteVersion, bench: Bench) -> Undo:
     pool, manifest = bench.pool(action.pool), names.manifest_volume(action.image, action.version)
     for volume in sorted(action.volumes, key=lambda volume: volume != manifest):
         pool.delete(volume)
+    return None
+
+
+@perform.register
+def delete_leftovers(action: retiring.DeleteLeftovers, bench: Bench) -> Undo:
+    """Claimed first, so that no other run makes this version meanwhile."""
+    pool = bench.pool(action.pool)
+    claims = Claims(pool, action.image, holder.this_process())
+    claims.journal.change(lambda state: claims.claimed(state, action.version))
+    try:
+        for volume in action.volumes:
+            pool.delete(volume)
+    finally:
+        claims.release(action.version)
     return None
 
 

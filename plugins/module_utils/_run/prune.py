@@ -1,0 +1,97 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The verb prune: what may go of a pool's images."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Lineage, State
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import retention, states
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock, children_first, settle
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.retiring import plan_deletion
+from ansible_collections.golden.libvirt.plugins.module_utils._run import image
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import stock_of
+from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
+
+AGE = re.compile(r"([0-9]{1,6})([hdw])")
+SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+RETIRED, LEFT, HALF = "retention", "interrupted run", "interrupted deletion"
+
+
+def plan(bench: Bench, params: Params) -> Sequence[Planned]:
+    """One plan per version that the rule or an interrupted run condemns; it stays where something depends on it."""
+    rule, stock = rule_of(params), stock_of(bench, params["image_pool"])
+    asked = [names.check_image(name) for name in params["images"] or []]
+    condemned = dict(condemned_in(stock, rule, asked))
+    staying = settle(stock, condemned)
+    items = {f"{of.image} {of.version}": of for of in children_first(stock, condemned)}
+
+    def one(item: str) -> Plan:
+        of = items[item]
+        why, reason = condemned[of], f"pruned: {condemned[of]}"
+        if of in staying:
+            result = {"image": of.image, "version": of.version, "why": why, "kept": staying[of]}
+            return Plan(item, result={**result, "volumes": [], "bytes": 0})
+        going = plan_deletion(stock, of, params["image_pool"], reason=reason, obstacles=(), holder=None)
+        return Plan(
+            item,
+            going.actions,
+            going.before,
+            going.after,
+            result={**going.result, "why": why, "kept": []},
+            warnings=going.warnings,
+        )
+
+    return guarded(list(items), one)
+
+
+def rule_of(params: Params) -> retention.Rule:
+    """What may go, the options checked."""
+    age, before = params["max_age"], None
+    if age is not None:
+        found = AGE.fullmatch(age)
+        if not found:
+            raise Refused("reading max_age", f"{age!r} is no age", "Write 36h, 90d or 12w.")
+        before = holder.time_of(time.time() - int(found[1]) * SECONDS[found[2]])
+    if params["keep_last"] is not None and params["keep_last"] < 1:
+        raise Refused("reading keep_last", "the newest version always stays", "Set it to 1 or more.")
+    return retention.Rule(params["keep_last"], before, tuple(params["keep_labels"]))
+
+
+def condemned_in(stock: Stock, rule: retention.Rule, asked: Sequence[str]) -> Iterator[tuple[Lineage, str]]:
+    """What may go, each with why."""
+    for name in asked or sorted(stock.states):
+        state = stock.states.get(name, State())
+        here = {of: version for of, version in stock.versions.items() if of.image == name}
+        for of in here:
+            if states.said_of(state, of.version).get("state") == states.ABSENT:
+                yield of, HALF
+        for of in retention.due(rule, here.values()):
+            yield of, RETIRED
+    for of in stock.volumes:
+        if of not in stock.versions and (not asked or of.image in asked) and abandoned(stock, of):
+            yield of, LEFT
+
+
+def abandoned(stock: Stock, of: Lineage) -> bool:
+    """Whether nobody completes a version any more: its claim's holder is dead, or its deletion had begun.
+
+    Without either, somebody may be copying it here by hand: then its files must have been left alone for as long as a
+    claim holds.
+    """
+    state = stock.states.get(of.image, State())
+    if of.version in state.claims or of.version in state.states:
+        return image.maker(stock, of) is None
+    files = [stock.files[path] for path in stock.paths(of) if path in stock.files]
+    return all(float(file.mtime or 0) < time.time() - holder.LEASE_SECONDS for file in files)
+
+
+PRUNE = Verb("versions", plan)

@@ -1,0 +1,133 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pruning real pools: what the rule and the dead leave, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import time
+from dataclasses import replace
+
+import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
+from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
+from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
+from support import versions
+
+
+def prune(lab, **options):
+    done = lab.run_and_compare("prune", {"image_pool": lab.pool, **options})
+    return {item["item"]: item for item in done["versions"]}
+
+
+def gone(found):
+    return sorted(name for name, item in found.items() if not item["kept"])
+
+
+def there(lab, name="web"):
+    (found,) = lab.run("image_info", {"images": [name], "image_pool": lab.pool})["images"]
+    return [of["version"] for of in found["versions"]]
+
+
+def aged(lab, *days, image="web"):
+    """Versions 1, 2, 3 and so on, so many days old."""
+    for number, age in enumerate(days, 1):
+        created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - age * 86400))
+        versions.add(lab, image, str(number), created=created)
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({}, ["1", "2", "3", "4"]),
+        ({"keep_last": 3}, ["2", "3", "4"]),
+        ({"max_age": "36h"}, ["3", "4"]),
+        ({"max_age": "1w", "keep_last": 1}, ["2", "3", "4"]),
+        ({"max_age": "0h"}, ["4"]),
+        ({"keep_last": 1, "images": ["db"]}, ["1", "2", "3", "4"]),
+    ],
+)
+def test_number_and_age_condemn_together(lab, options, left):
+    aged(lab, 10, 5, 1, 0)
+    aged(lab, 10, image="db")
+    found = prune(lab, **options)
+    assert there(lab) == left
+    assert there(lab, "db") == ["1"]
+    assert all(item["bytes"] > 0 and item["why"] == "retention" for item in found.values())
+
+
+def test_what_is_assigned_in_use_a_parent_or_labelled_stays_and_says_so(lab):
+    for number, parent in (
+        ("1", None),
+        ("2", ("web", "1")),
+        ("3", None),
+        ("4", None),
+        ("5", ("web", "4")),
+        ("7", None),
+    ):
+        versions.add(lab, "web", number, parent=parent)
+    versions.add(lab, "web", "6", labels={"team": "audit"})
+    lab.run("channel", {"image": "web", "image_pool": lab.pool, "name": "stable", "version": "3"})
+    clone = f"{lab.prefix}-a"
+    lab.run("clone", {"name": clone, "image": "web", "image_pool": lab.pool, "version": "2"})
+    found = prune(lab, keep_last=1, keep_labels=["team=audit"])
+    assert gone(found) == ["web 4", "web 5"]
+    assert {name: item["kept"] for name, item in found.items() if item["kept"]} == {
+        "web 1": ["web 2 was built from it"],
+        "web 2": [f"domain {clone} is built on {lab.file('golden.web.2.vda.qcow2')}"],
+        "web 3": ["channel stable points at it"],
+    }
+    assert there(lab) == ["1", "2", "3", "6", "7"]
+
+
+def half_made(lab, version, alive):
+    """What a run has made of a version that is not complete; *alive*: this process still does."""
+    mine = holder.this_process()
+    claim = mine if alive else replace(mine, started="1")
+    with Hypervisor(lab.uri) as hypervisor:
+        pool = volumes.open_pool(hypervisor, lab.pool)
+        Journal(pool, "web").change(lambda state: replace(state, claims={**state.claims, version: claim}))
+    lab.disk(f"golden.web.{version}.vda.qcow2")
+
+
+def test_what_the_dead_have_left_goes_and_what_the_living_make_stays(lab):
+    versions.add(lab, "web", "1")
+    half_made(lab, "2", alive=False)
+    half_made(lab, "3", alive=True)
+    found = prune(lab)
+    assert {name: item["why"] for name, item in found.items()} == {"web 2": "interrupted run"}
+    (image,) = lab.run("image_info", {"image_pool": lab.pool})["images"]
+    assert [(claim["version"], claim["alive"]) for claim in image["claims"]] == [("3", True)]
+    refused = {"image": "web", "image_pool": lab.pool, "version": "3", "state": "absent"}
+    assert "it is being made by process" in lab.run_and_compare("image", refused, fails=True)["msg"]
+
+
+def test_what_nobody_claims_may_be_copied_by_hand_until_it_is_old(lab):
+    versions.add(lab, "web", "1")
+    lab.disk("golden.web.2.vda.qcow2")
+    lab.disk("golden.web.3.vda.qcow2")
+    old = time.time() - holder.LEASE_SECONDS - 60
+    os.utime(lab.file("golden.web.3.vda.qcow2"), (old, old))
+    assert gone(prune(lab)) == ["web 3"]
+    assert pathlib.Path(lab.file("golden.web.2.vda.qcow2")).exists()
+
+
+def test_an_interrupted_deletion_is_completed(lab):
+    for version in ("1", "2"):
+        versions.add(lab, "web", version)
+    versions.set_state(lab, "web", "1", "absent", "old")
+    assert {name: item["why"] for name, item in prune(lab).items()} == {"web 1": "interrupted deletion"}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"max_age": "old"}, "'old' is no age"),
+        ({"keep_last": 0}, "the newest version always stays"),
+        ({"images": ["../x"]}, "'../x' cannot be one"),
+    ],
+)
+def test_a_bad_rule_is_refused(lab, options, words):
+    assert words in lab.run_and_compare("prune", {"image_pool": lab.pool, **options}, fails=True)["msg"]
