@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 
 import pytest
 from support import versions
-from support.lab import qemu_img
+from support.lab import COLLECTION, qemu_img
 
 
 def image(lab, state, *names, **options):
@@ -198,3 +199,19 @@ def test_what_cannot_be_said_gets_one_clear_message(lab, options, words):
     args = {**image(lab, "revoked", "1", reason="leaks keys"), **options}
     args = {name: value for name, value in args.items() if value is not None}
     assert words in lab.run_and_compare("image", args, fails=True)["msg"]
+
+
+def test_what_real_runs_write_fits_the_published_schemas(lab):
+    jsonschema = pytest.importorskip("jsonschema")
+    for name in ("a", "b"):
+        args = {"domain": lab.machine(name, firmware="uefi"), "image": "web", "image_pool": lab.pool, "sealed": False}
+        assert not lab.run("promote", {**args, "channels": ["candidate"], "labels": {"team": "web"}}).get("failed")
+    lab.run("image", image(lab, "deprecated", "1", reason="old", date="2026-12-31"))
+    lab.run("channel", {"image": "web", "image_pool": lab.pool, "name": "candidate", "version": "previous"})
+    lab.run("image", image(lab, "absent", "2"))
+    for kind, number in (("manifest", 1), ("journal", 9)):
+        schema = json.loads((COLLECTION / "docs" / "schemas" / f"{kind}-1.json").read_text(encoding="utf-8"))
+        found = list((lab.path / "pool").glob(f"golden.web.*{kind}*.json"))
+        assert len(found) == number
+        for path in found:
+            jsonschema.Draft202012Validator(schema).validate(json.loads(path.read_text(encoding="utf-8")))

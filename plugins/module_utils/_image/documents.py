@@ -59,14 +59,20 @@ def content_of(kind: str, raw: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(found, dict) or found.get("golden") != kind:
         return None
+    content = found.get("content")
     if not isinstance(found.get("schema"), int) or found["schema"] > SCHEMA:
         raise GoldenError(
-            f"reading a {kind}",
+            f"reading the {kind} {named(content)}".rstrip(),
             f"it has schema {found.get('schema')!r}, this golden.libvirt knows schema {SCHEMA}",
             "Update the collection golden.libvirt.",
         )
-    content = found.get("content")
     return content if isinstance(content, dict) and whole(found, content) else None
+
+
+def named(content: object) -> str:
+    """Which one it is, as far as a document of an unknown schema tells."""
+    said = content if isinstance(content, dict) else {}
+    return " ".join(str(said[key]) for key in ("image", "version", "serial") if key in said)
 
 
 def whole(found: Mapping[str, Any], content: Mapping[str, Any]) -> bool:

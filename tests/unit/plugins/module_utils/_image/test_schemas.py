@@ -1,0 +1,96 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The published schemas, which every document that is written fits, and what readers do with newer ones."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._image import documents, journal, manifest
+from ansible_collections.golden.libvirt.plugins.module_utils._model import (
+    Holder,
+    Lineage,
+    Sealed,
+    State,
+    Version,
+    VersionDisk,
+    VersionNvram,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._plan import states
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.channel import AssignChannel, RemoveChannel, moved
+
+jsonschema = pytest.importorskip("jsonschema")
+
+SCHEMAS = Path(__file__).parents[5] / "docs" / "schemas"
+DIGEST = "0123456789abcdef" * 4
+BY = {"created": "2026-01-01T00:00:00Z", "by": "me@here"}
+BARE = Version(
+    "web", "1", BY["created"], "me@here", "<domain/>", (VersionDisk("vda", "golden.x", "raw", 1, 1, DIGEST),)
+)
+FULL = replace(
+    BARE,
+    firmware="uefi",
+    nvram=VersionNvram("golden.web.1.nvram.fd", "raw", 1, DIGEST),
+    labels={"team": "web"},
+    sealed=Sealed("guest", ("machine-id",), "systemd"),
+    lineage=Lineage("base", "12"),
+    recipe="r",
+    provenance={"job": 7},
+)
+
+
+def validate(kind, raw):
+    schema = json.loads((SCHEMAS / f"{kind}-1.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(json.loads(raw))
+
+
+@pytest.mark.parametrize("version", [BARE, FULL])
+def test_manifests_fit_their_schema(version):
+    validate("manifest", manifest.bytes_of(version))
+
+
+def steps():
+    """The states of a journal, each of which is one record."""
+    state = State()
+    changes = [
+        lambda now: moved(now, AssignChannel("web", "stable", "1", "p"), BY),
+        lambda now: moved(now, AssignChannel("web", "stable", "2", "p"), BY),
+        lambda now: moved(now, AssignChannel("web", "stable", "1", "p", back=True), BY),
+        lambda now: moved(now, RemoveChannel("web", "stable", "p"), BY),
+        lambda now: states.restated(now, states.SetState("web", "1", "revoked", "p", "why", "2026-12-31"), BY),
+        lambda now: states.restated(now, states.SetState("web", "2", "deprecated", "p", "why", through="web 1"), BY),
+        lambda now: states.restated(now, states.SetState("web", "1", "active", "p"), BY),
+        lambda now: states.restated(now, states.SetState("web", "1", "absent", "p"), BY),
+        lambda now: replace(now, claims={"3": Holder("h", "b", 1, "2", 3)}),
+    ]
+    for change in changes:
+        state = change(state)
+        yield state
+
+
+def test_journal_records_fit_their_schema():
+    base = journal.Entry(State())
+    for serial, state in enumerate(steps(), 1):
+        raw = journal.record(serial, base, state)
+        validate("journal", raw)
+        base = journal.entry_in(raw)
+    assert base.state.serial == serial
+
+
+@pytest.mark.parametrize("change", [{"schema": 2}, {"golden": "x"}, {"sha256": "x"}, {"length": None}])
+def test_what_a_reader_would_not_take_does_not_fit_either(change):
+    found = {**json.loads(manifest.bytes_of(BARE)), **change}
+    with pytest.raises(jsonschema.ValidationError):
+        validate("manifest", json.dumps(found))
+
+
+@pytest.mark.parametrize("kind", ["manifest", "journal"])
+def test_a_newer_document_is_refused_by_name(kind):
+    raw = json.dumps({"golden": kind, "schema": 2, "content": {"image": "web", "version": "7", "more": []}}).encode()
+    with pytest.raises(GoldenError, match=f"reading the {kind} web 7: it has schema 2, .* knows schema 1. Update the"):
+        documents.content_of(kind, raw)
