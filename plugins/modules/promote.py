@@ -58,6 +58,10 @@ options:
       - If there is an active version of the same recipe and with the same parent, nothing is made and that version is
         returned, whatever the domain looks like.
     type: str
+  force:
+    description: Whether to make a version even where there is one of that recipe, or of this very state.
+    type: bool
+    default: false
   labels:
     description: Names and values of your own, kept in the manifest.
     type: dict
@@ -189,6 +193,7 @@ SPEC = {
     "method": {"type": "str", "choices": ["copy"], "default": "copy"},
     "sealed": {"type": "bool", "default": True},
     "recipe": {"type": "str"},
+    "force": {"type": "bool", "default": False},
     "labels": {"type": "dict", "default": {}},
     "description": {"type": "str", "default": ""},
     "rename_to": {"type": "str"},

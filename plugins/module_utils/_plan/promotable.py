@@ -48,6 +48,7 @@ class Asked:
     channels: tuple[str, ...] = ()
     sealed: bool = True
     recipe: str | None = None
+    force: bool = False
     description: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -121,6 +122,8 @@ def rename_obstacles(source: Source, asked: Asked) -> list[str]:
 
 def same(source: Source, asked: Asked, shelf: Shelf) -> Version | None:
     """The active version made by the same recipe on the same parent or, without a recipe, of the very same state."""
+    if asked.force:
+        return None
     usable = [
         version
         for version in shelf.versions

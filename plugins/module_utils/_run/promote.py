@@ -53,6 +53,7 @@ def asked_for(params: Params) -> Asked:
         channels=tuple(dict.fromkeys(names.check_channel(name) for name in params["channels"])),
         sealed=params["sealed"],
         recipe=params["recipe"],
+        force=params["force"],
         description=params["description"],
         labels={name: str(value) for name, value in params["labels"].items()},
         provenance=params["provenance"],

@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "_run": {"_argspec", "_hypervisor", "_image", "_libvirt_dep", "_model", "_plan", "_version", "_xml"},
     "modules": {"_argspec", "_run"},
     "inventory": {"_argspec", "_run"},
+    "lookup": set(),
     "doc_fragments": set(),
 }
 
@@ -39,6 +40,7 @@ MAY_ASK = {
     "_run": {"ansible"},
     "modules": {"ansible"},
     "inventory": {"ansible"},
+    "lookup": {"ansible"},
 }
 
 

@@ -124,6 +124,12 @@ def test_a_version_that_is_not_active_does_not_count_as_the_same():
     assert plan_promote(source(), ASKED, shelf, BY).result["version"] == "2"
 
 
+@pytest.mark.parametrize("options", [{}, {"recipe": "r1"}])
+def test_a_new_version_can_be_forced(options):
+    shelf = Shelf([complete("1", recipe="r1")])
+    assert plan_promote(source(), replace(ASKED, force=True, **options), shelf, BY).result["version"] == "2"
+
+
 def test_a_block_device_does_not_tell_that_it_was_not_written_to():
     block = source([Disk("vda", kind="block", path="/dev/vg/web")])
     assert plan_promote(block, ASKED, Shelf([complete("1", block)]), BY).result["version"] == "2"
