@@ -9,7 +9,7 @@ module: clone
 short_description: Strike machines from a version of an image, or remove them
 version_added: "0.1.0"
 description:
-  - Makes any number of domains from a version of an image, or full copies of a domain that is off.
+  - Makes any number of domains from a version of an image, or full copies of a domain or one of its snapshots.
   - A clone has its own name, UUID, MAC addresses, generation id, UEFI variables, SMBIOS and disk serial numbers,
     consoles and sockets; its graphics ports and vsock address are chosen at each start. What two machines cannot
     share and cannot each have of their own, such as a host device, is refused, all of it at once, unless O(sharing)
@@ -167,7 +167,13 @@ options:
     description: The channel of O(image) that points at the version.
     type: str
   domain:
-    description: A domain to clone from, instead of an image. It must be off. Its disks are copied.
+    description:
+      - A domain to clone from, instead of an image. Its disks are copied.
+      - One that runs goes on; each of its clones is made of its disks as they are at one instant, for which a guest
+        whose agent answers writes out what it holds back. Otherwise a clone boots as after a power cut.
+    type: str
+  snapshot:
+    description: An external snapshot of O(domain), to clone from instead of its present state.
     type: str
   sharing:
     description:
@@ -454,6 +460,15 @@ EXAMPLES = r"""
     domain: legacy
     name: legacy-copy
 
+- name: Copy it as it was before the upgrade, with more room
+  golden.libvirt.clone:
+    domain: legacy
+    snapshot: before-upgrade
+    name: legacy-before
+    disks:
+      - target: vda
+        size: 80G
+
 - name: Remove one with all that was made for it
   golden.libvirt.clone:
     name: web-03
@@ -638,6 +653,7 @@ SPEC: Spec = {
     "version": {"type": "str"},
     "channel": {"type": "str"},
     "domain": {"type": "str"},
+    "snapshot": {"type": "str"},
     "sharing": {
         "type": "dict",
         "options": {
@@ -659,6 +675,7 @@ def main() -> None:
         SPEC,
         CLONE,
         required_if=[("state", "present", ["image", "domain"], True), ("exact", False, ["names", "clones"], True)],
+        required_by={"snapshot": "domain"},
         mutually_exclusive=[("image", "domain"), ("version", "channel"), ("domain", "version"), ("domain", "channel")],
     )
 

@@ -191,11 +191,6 @@ def test_what_two_machines_cannot_share_is_refused_all_at_once(lab):
     assert [len(clone["obstacles"]) for clone in result["clones"]] == [2, 2]
 
 
-def test_a_running_domain_is_refused_as_a_source(lab):
-    source = lab.machine("src", state="paused")
-    assert "shut it down" in lab.run_and_compare("clone", asked(lab, "a", domain=source), fails=True)["msg"]
-
-
 def test_a_domain_of_that_name_is_never_touched(lab):
     versions.add(lab, "web", "1")
     versions.add(lab, "db", "1")

@@ -237,3 +237,64 @@ def test_credentials_are_in_files_that_only_root_reads_and_nowhere_else(lab):
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"correct horse", 0o600)
     lab.run_and_compare("clone", {**asked(lab, "a"), "state": "absent"})
     assert_same(before, lab.world(), "more or less than was made was removed")
+
+
+# ---- domains and their snapshots
+
+
+def test_a_running_domain_is_cloned_while_it_goes_on(lab):
+    source = lab.machine("src", disks=["qcow2", "raw"], state="running", guest=True)
+    for disk in ("vda", "vdb"):
+        lab.guest(source).write(disk, 0, f"first {disk}")
+    disks = [{"target": "vdb", "size": "24M"}]
+    args = {"names": [f"{lab.prefix}-{name}" for name in "ab"], "domain": source, "image_pool": lab.pool}
+    result = lab.run_and_compare("clone", {**args, "disks": disks})
+    assert any("is running: its disks are copied as of one instant" in said for said in result["warnings"])
+    lab.guest(source).write("vda", 0, "later vda")
+    for clone in result["clones"]:
+        for disk in ("vda", "vdb"):
+            assert lab.read(lab.disk_path(clone["name"], disk), 9) == f"first {disk}".encode()
+        assert "backing-filename" not in info(lab.disk_path(clone["name"]))
+        assert info(lab.disk_path(clone["name"], "vdb"))["virtual-size"] == 24 * MIB
+        assert clone["linked"] is False
+    assert lab.guest(source).read("vda", 0, 9) == "later vda"
+    lab.domain(result["clones"][0]["name"]).create()
+
+
+def test_a_running_domain_stays_as_it_was_where_its_clone_fails(lab):
+    source = lab.machine("src", state="paused")
+    before = lab.world()
+    args = {"names": [f"{lab.prefix}-a"], "domain": source, "image_pool": lab.pool}
+    bad = {"start": True, "networks": [lab.network()]}
+    assert lab.run("clone", {**args, **bad})["failed"]
+    lab.run("clone", {**args, "state": "absent", "domain": None})
+    assert_same(before, lab.world(), "the clone left something")
+
+
+def test_a_snapshot_is_cloned_and_the_domain_not_disturbed(lab):
+    source = lab.machine("src", disks=["qcow2", "raw"], firmware="uefi")
+    lab.domain(source).create()
+    lab.domain(source).destroy()
+    for disk, form in (("vda", "qcow2"), ("vdb", "raw")):
+        lab.write(lab.disk_path(source, disk), b"then", form=form)
+    taken = lab.run("snapshot", {"domain": source, "name": "then", "mode": "external"})
+    assert not taken.get("failed"), taken
+    lab.write(lab.disk_path(source, "vda"), b"late")
+    before = lab.world()
+    args = {"names": [f"{lab.prefix}-a"], "domain": source, "image_pool": lab.pool}
+    (clone,) = lab.run_and_compare("clone", {**args, "snapshot": "then"})["clones"]
+    for disk in ("vda", "vdb"):
+        assert lab.read(lab.disk_path(clone["name"], disk), 4) == b"then"
+    assert pathlib.Path(lab.file(f"{clone['name']}.nvram.fd")).exists()
+    lab.domain(clone["name"]).create()
+    lab.run_and_compare("clone", {**args, "state": "absent", "domain": None})
+    assert_same(before, lab.world(), "the domain was disturbed")
+    result = lab.run_and_compare("clone", {**args, "snapshot": "never"}, fails=True)
+    assert "no such snapshot (there: then)" in result["msg"]
+
+
+def test_an_internal_snapshot_is_refused_with_what_to_do(lab):
+    source = lab.machine("src")
+    assert not lab.run("snapshot", {"domain": source, "name": "s", "mode": "internal"}).get("failed")
+    args = {"names": [f"{lab.prefix}-a"], "domain": source, "image_pool": lab.pool, "snapshot": "s"}
+    assert "mode: external" in lab.run_and_compare("clone", args, fails=True)["msg"]

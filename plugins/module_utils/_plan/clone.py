@@ -25,6 +25,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import 
     Piece,
     Recipe,
     disk_pieces,
+    live_copies,
     obstacles_to,
     secret_piece,
     storage_of,
@@ -38,7 +39,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity impor
 class Source:
     """What clones are struck from: an *image*'s *version*, or a *domain*. *words* names it in messages.
 
-    *refusal* is why nothing new may be struck from it, *obstacles* what two machines cannot share of it.
+    *live* says that it runs. *refusal* is why nothing new may be struck from it, *obstacles* what two machines cannot
+    share of it.
     """
 
     words: str
@@ -48,6 +50,7 @@ class Source:
     image: str = ""
     version: str = ""
     domain: str = ""
+    live: bool = False
     first_boot: str = ""
     refusal: GoldenError | None = None
     obstacles: tuple[str, ...] = ()
@@ -166,6 +169,7 @@ def made(wanted: Wanted, name: str, register: Register, volumes: Mapping[str, Co
         actions=(
             DefineClone(name, identity.uuid, xml),
             *(action for piece in pieces for action in piece.actions),
+            *(live_copies(source.domain, wanted.recipe, disks) if source.live else []),
             actions.MarkClone(name, True, identity.uuid, Record(origin)),
             *going(wanted, name, True, origin),
         ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Made
@@ -26,6 +27,15 @@ class Part:
     path: str
     format: str
     capacity: int
+
+
+@dataclass(frozen=True)
+class CopyLive(Action):
+    """Write the disks of a running *domain* to empty qcow2 files, *disks* by target."""
+
+    words: ClassVar[str] = "copy running domain"
+    domain: str
+    disks: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -69,12 +79,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a source's *disks* become a clone's, each by its choice. Without *nvram*, libvirt makes new variables."""
+    """How a source's *disks* become a clone's, each by its choice. Without *nvram*, libvirt makes new variables.
+
+    Those of a *live* source are copied by live_copies.
+    """
 
     place: Place
     linked: bool
     disks: tuple[Part, ...]
     nvram: Part | None = None
+    live: bool = False
     choices: Mapping[str, Choice] = field(default_factory=dict)
 
     def choice(self, part: Part) -> Choice:
@@ -116,15 +130,31 @@ def disk_pieces(recipe: Recipe, clone: str) -> Iterator[Piece]:
             made: tuple[Action, ...] = (
                 actions.CreateVolume(place.pool, volume, size, "qcow2", part.path, part.format),
             )
+        elif recipe.live:
+            made = (actions.CreateVolume(place.pool, volume, part.capacity),)
         else:
             made = (actions.CopyVolume(part.path, place.pool, volume, part.capacity),)
-            made += (actions.GrowVolume(place.pool, volume, size),) if size > part.capacity else ()
+            made += grown(place, volume, part, size)
         yield Piece(part.name, place, volume, made)
     if recipe.nvram:
         nvram, pool = recipe.nvram, recipe.place.pool
         volume = names.clone_volume(clone, "nvram", "fd")
         copy = actions.CopyVolume(nvram.path, pool, volume, nvram.capacity, nvram.format)
         yield Piece("nvram", recipe.place, volume, (copy,))
+
+
+def grown(place: Place, volume: str, part: Part, size: int) -> tuple[Action, ...]:
+    """What makes the copy of a disk larger than the disk."""
+    return (actions.GrowVolume(place.pool, volume, size),) if size > part.capacity else ()
+
+
+def live_copies(domain: str, recipe: Recipe, disks: Mapping[str, Piece]) -> Iterator[Action]:
+    """Fill the volumes that are there for the disks of a running domain, all as of one instant."""
+    own = recipe.used("own")
+    yield CopyLive(domain, {part.name: disks[part.name].path for part in own})
+    for part in own:
+        size = recipe.choice(part).size or part.capacity
+        yield from grown(disks[part.name].place, disks[part.name].volume, part, size)
 
 
 def secret_piece(place: Place, clone: str, part: str, ending: str, content: bytes) -> Piece:

@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, guest
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, backup, domains, guest
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import clone
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import CopyLive
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.removal import Kin, plan_removal
 from ansible_collections.golden.libvirt.plugins.module_utils._run.neighbours import Neighbours
@@ -108,6 +109,12 @@ def define_clone(action: clone.DefineClone, bench: Bench) -> Undo:
         advice = "Another run may be at it: let it end and run this again."
         raise AlreadyThere(err.doing, "somebody has made a domain of that name meanwhile", advice) from err
     return lambda: domains.undefine(hypervisor, action.domain, action.uuid)
+
+
+@perform.register
+def copy_live(action: CopyLive, bench: Bench) -> Undo:
+    backup.push(bench.hypervisor, action.domain, action.disks)
+    return None
 
 
 @perform.register

@@ -7,15 +7,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, snapshots
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, State
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked, said_of, to_come
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.obstacles import notes_of, settled
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.snapshot import definition_then
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.template import encrypted
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
 
+LIVE = "its disks are copied as of one instant each time, and what its guest had not written by then is not in a clone"
 UNSEALED = "clones of it share their machine-id and host keys unless something in the guest makes them anew"
 
 
@@ -77,12 +82,14 @@ def deprecation(words: str, version: str, state: State) -> list[str]:
     return [f"{words} is deprecated: {said.get('reason') or 'no reason was given'}"]
 
 
-def of_domain(bench: Bench, name: str, sharing: Mapping[str, str]) -> Source:
-    """A domain, which must be off and have its disks in files or block devices."""
+def of_domain(bench: Bench, name: str, snapshot: str | None, sharing: Mapping[str, str]) -> Source:
+    """A domain as it is, or as it was at one of its snapshots; its disks must be in files or block devices."""
     domain = domains.read(bench.hypervisor, name)
-    refuse_busy(domain)
-    nvram = domain.firmware.nvram
-    words = f"domain {name}"
+    words, nvram = f"domain {name}", domain.firmware.nvram
+    if snapshot is not None:
+        words = f"snapshot {snapshot} of {name}"
+        domain, nvram = at_snapshot(bench, domain, snapshot)
+    refuse_busy(domain, words, domains.saved(bench.hypervisor, name) and snapshot is None)
     template = settled(domain.xml, sharing)
     return Source(
         words=words,
@@ -90,22 +97,47 @@ def of_domain(bench: Bench, name: str, sharing: Mapping[str, str]) -> Source:
         disks=tuple(part_at(bench, disk.target, disk.path or "", disk.format) for disk in domain.written_disks),
         nvram=part_at(bench, "nvram", nvram, domain.firmware.nvram_format) if nvram else None,
         domain=name,
+        live=not domain.off,
         first_boot=domain.record.seal.first_boot if domain.record.seal else "",
         obstacles=template.refused,
         warnings=(
             *([] if domain.record.seal else [f"{words} was not sealed: {UNSEALED}"]),
+            *([] if domain.off else [f"{words} is {domain.state}: {LIVE}"]),
             *(f"{words}: {note}" for note in (*template.notes, *notes_of(template.xml))),
         ),
     )
 
 
-def refuse_busy(domain: Domain) -> None:
+def at_snapshot(bench: Bench, domain: Domain, name: str) -> tuple[Domain, str | None]:
+    """The domain as it was at an external snapshot, off, and where its UEFI variables of then are."""
+    found = {snapshot.name: snapshot for snapshot in snapshots.read_all(bench.hypervisor, domain.name)}
+    doing = f"cloning from snapshot {name} of {domain.name}"
+    if name not in found:
+        there = ", ".join(found) or "none"
+        raise NotFound(doing, f"the domain has no such snapshot (there: {there})", "See golden.libvirt.snapshot_info.")
+    snapshot = found[name]
+    if snapshot.kind != "external":
+        raise Refused(
+            doing,
+            "it is an internal one, which is inside the files that the domain uses",
+            "Take an external one (mode: external), or revert to it and clone the domain.",
+        )
+    then = domain_of(definition_then(snapshot), "shutoff")
+    used = {disk.path for disk in domain.written_disks} & {disk.path for disk in then.written_disks}
+    if used:
+        why = f"the domain writes to what the snapshot does not hold: {', '.join(sorted(map(str, used)))}"
+        raise Refused(doing, why, "Take a snapshot of all disks.")
+    return then, snapshot.note.nvram or None
+
+
+def refuse_busy(domain: Domain, words: str, saved: bool) -> None:
     """Raise, all at once, what keeps the domain's disks from being copied."""
     obstacles = [f"its disk {disk.target} is {kind_of(disk)}" for disk in domain.written_disks if not disk.path]
-    if not domain.off:
-        obstacles.append(f"it is {domain.state}: shut it down, or promote it and clone the version")
+    obstacles += encrypted(parse(domain.xml))
+    if saved:
+        obstacles.append("its memory was saved when it stopped: start it and shut it down")
     if obstacles:
-        raise Refused(f"cloning from domain {domain.name}", "its disks cannot be copied", obstacles=obstacles)
+        raise Refused(f"cloning from {words}", "its disks cannot be copied", obstacles=obstacles)
 
 
 def kind_of(disk: Disk) -> str:

@@ -88,6 +88,7 @@ class Wishes:
                 place=self.place(options["pool"] or self.params["image_pool"]),
                 linked=options["linked"] and not found.domain,
                 disks=found.disks,
+                live=found.live,
                 nvram=found.nvram if self.params["nvram"] == "copy" else None,
                 choices={disk["target"]: self.choice(disk) for disk in options["disks"]},
             ),
@@ -127,7 +128,7 @@ def source_for(bench: Bench, params: Params) -> Source:
     """What the clones are struck from."""
     sharing = {kind: choice for kind, choice in (params["sharing"] or {}).items() if choice}
     if params["domain"]:
-        return source.of_domain(bench, params["domain"], sharing)
+        return source.of_domain(bench, params["domain"], params["snapshot"], sharing)
     return source.of_version(
         bench, params["image_pool"], params["image"], params["version"], params["channel"], sharing=sharing
     )

@@ -165,10 +165,15 @@ class Lab:
     # ---- the modules
 
     def run(
-        self, module: str, args: t.Mapping[str, t.Any], check: bool = False, diff: bool = False
+        self,
+        module: str,
+        args: t.Mapping[str, t.Any],
+        check: bool = False,
+        diff: bool = False,
+        seconds: float = MODULE_SECONDS,
     ) -> dict[str, t.Any]:
         """What the module returns; never an exception for a module that fails."""
-        return run_module(module, {"uri": self.uri, **args}, check, diff, self.where)
+        return run_module(module, {"uri": self.uri, **args}, check, diff, self.where, seconds)
 
     def run_and_compare(
         self, module: str, args: t.Mapping[str, t.Any], again: str | None = "unchanged", fails: bool = False
@@ -241,6 +246,7 @@ def run_module(
     check: bool = False,
     diff: bool = False,
     where: t.Sequence[str] = (),
+    seconds: float = MODULE_SECONDS,
 ) -> dict[str, t.Any]:
     """Execute a module's file as Ansible does on a host, arguments on standard input.
 
@@ -254,7 +260,7 @@ def run_module(
         check=False,
         capture_output=True,
         text=True,
-        timeout=MODULE_SECONDS,
+        timeout=seconds,
     )
     assert done.stdout.startswith("\n{") and not done.stderr, f"{module} said:\n{done.stdout}\n{done.stderr}"
     result = json.loads(done.stdout)
