@@ -370,6 +370,16 @@ options:
           - Network configuration for cloud-init, version 1 or 2.
           - Where there are passwords in it, set C(no_log) on the task.
         type: dict
+      seed:
+        description:
+          - With V(present), the seed of a clone that is there is written anew where what it says has changed. As it
+            goes on naming the same instance, cloud-init does at the next start what it does at each, no more;
+            C(cloud-init clean) in the guest lets it do all.
+          - With V(absent), the seed is removed, from a running clone too, and its secrets with it. Let cloud-init be
+            done before. A seed that was removed is not made again.
+        type: str
+        choices: [present, absent]
+        default: present
       via:
         description:
           - V(cloud-init) attaches a small read-only disk (a NoCloud seed) that cloud-init reads at first boot.
@@ -416,6 +426,14 @@ EXAMPLES = r"""
       user_data: |
         #cloud-config
         packages: [vim]
+
+- name: Remove the seeds and the secrets in them when the guests are set up
+  golden.libvirt.clone:
+    image: web
+    version: "4"
+    names: ["web-{01..40}"]
+    customise:
+      seed: absent
 
 - name: A larger one on its own disks
   golden.libvirt.clone:
@@ -614,6 +632,7 @@ TOLD: Spec = {
 CUSTOMISE: Spec = {
     **TOLD,
     "ssh_keys": {**TOLD["ssh_keys"], "default": []},
+    "seed": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "via": {"type": "str", "choices": ["auto", "cloud-init", "credentials", "agent"], "default": "auto"},
 }
 

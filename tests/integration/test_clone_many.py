@@ -298,3 +298,46 @@ def test_an_internal_snapshot_is_refused_with_what_to_do(lab):
     assert not lab.run("snapshot", {"domain": source, "name": "s", "mode": "internal"}).get("failed")
     args = {"names": [f"{lab.prefix}-a"], "domain": source, "image_pool": lab.pool, "snapshot": "s"}
     assert "mode: external" in lab.run_and_compare("clone", args, fails=True)["msg"]
+
+
+# ---- seeds
+
+
+def test_a_seed_is_written_anew_where_it_says_something_else_and_goes_when_it_has_served(lab):
+    versions.add(lab, "web", "1", first_boot="cloud-init")
+    before = lab.world()
+    (clone,) = lab.run_and_compare("clone", asked(lab, "a", customise={"user_data": "#!/bin/sh\n# one\n"}))["clones"]
+    seed = pathlib.Path(lab.file(f"{clone['name']}.seed.iso"))
+    longer = {"user_data": "#!/bin/sh\n# two" + "!" * 5000 + "\n"}
+    result = lab.run_and_compare("clone", asked(lab, "a", customise=longer))
+    assert [action["action"] for action in result["actions"]] == ["rewrite volume"]
+    assert "two!" not in json.dumps(result)
+    assert (b"two!" in seed.read_bytes(), seed.stat().st_mode & 0o777) == (True, 0o600)
+    assert f'"instance-id": "{clone["uuid"]}"'.encode() in seed.read_bytes()
+    assert lab.run_and_compare("clone", asked(lab, "a"))["changed"] is False
+    result = lab.run_and_compare("clone", asked(lab, "a", customise={"seed": "absent"}))
+    assert not seed.exists()
+    assert "seed" not in lab.domain(clone["name"]).XMLDesc(SECURE)
+    assert lab.run_and_compare("clone", asked(lab, "a", customise=longer))["changed"] is False
+    lab.run_and_compare("clone", {**asked(lab, "a"), "state": "absent"})
+    assert_same(before, lab.world(), "more or less than was made was removed")
+
+
+def test_a_running_clone_loses_its_seed(lab):
+    versions.add(lab, "web", "1", first_boot="cloud-init", guest=True)
+    args = asked(lab, "a", start=True, wait_for="agent")
+    name = lab.run("clone", args)["clones"][0]["name"]
+    lab.run_and_compare("clone", {**args, "customise": {"seed": "absent"}}, again=None)
+    assert not pathlib.Path(lab.file(f"{name}.seed.iso")).exists()
+    assert lab.guest(name).read("vda", 0, 6) == "golden"
+    lab.domain(name).destroy()
+    lab.run_and_compare("clone", args, again=None)
+
+
+def test_a_lost_seed_is_written_again(lab):
+    versions.add(lab, "web", "1", first_boot="cloud-init")
+    args = asked(lab, "a", customise={"hostname": "{name}"})
+    name = lab.run("clone", args)["clones"][0]["name"]
+    lab.conn.storagePoolLookupByName(lab.pool).storageVolLookupByName(f"{name}.seed.iso").delete()
+    result = lab.run_and_compare("clone", args)
+    assert [action["action"] for action in result["actions"]] == ["rewrite volume"]

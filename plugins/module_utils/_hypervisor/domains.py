@@ -7,12 +7,14 @@ from __future__ import annotations
 import difflib
 import time
 from contextlib import suppress
+from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Limits
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import domain as domain_xml
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import hardware
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
 
 # Where libvirt does not say how many processors a machine may have.
@@ -225,6 +227,25 @@ def rename(hypervisor: Hypervisor, name: str, to: str) -> None:
     """Rename a domain that is off; its UUID stays."""
     with asking(f"renaming domain {name} to {to}"):
         handle_of(hypervisor, name).rename(to, 0)
+
+
+def detach_seed(hypervisor: Hypervisor, name: str) -> Callable[[], None]:
+    """Take the seed's disk from a domain, a running one too; returns what puts it back into the definition."""
+    handle = handle_of(hypervisor, name)
+    disk = hardware.seed_disk(read(hypervisor, name).xml)
+    if disk is None:
+        return lambda: None
+    with asking(f"detaching the seed of domain {name}"):
+        if handle.isActive() and disk.ejects:
+            handle.updateDeviceFlags(disk.empty, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        elif handle.isActive():
+            handle.detachDeviceFlags(disk.xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        handle.detachDeviceFlags(disk.xml, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+
+    def put_back() -> None:
+        handle.attachDeviceFlags(disk.xml, libvirt.VIR_DOMAIN_AFFECT_CONFIG)
+
+    return put_back
 
 
 def set_metadata(hypervisor: Hypervisor, name: str, element: str | None, uuid: str | None = None) -> None:

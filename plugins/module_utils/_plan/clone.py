@@ -31,6 +31,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import 
     storage_of,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.seeding import reseeding, unseeded
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine, clone_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import interface_count
 
@@ -93,11 +94,12 @@ def plan_clone(
     *,
     volumes: Mapping[str, Collection[str]],
     busy: bool,
+    seed: bytes | None = None,
 ) -> Plan:
     """The plan for the clone *name*, which is *there* in whatever state, or not at all.
 
     *volumes* are the names in each pool that it gets volumes in; *busy* says that another run is making this very
-    clone.
+    clone, *seed* what is in its seed.
     """
     if there is None:
         return made(wanted, name, register, volumes)
@@ -114,7 +116,7 @@ def plan_clone(
             "Wait for it to end.",
         )
     if origin.complete:
-        return kept(wanted, there, origin)
+        return kept(wanted, there, origin, seed)
     if not there.off:
         raise Refused(doing(wanted, name), f"it is only half made, and {there.state}", f"'virsh destroy {name}' first.")
     ours = {(volume.pool, volume.volume) for volume in origin.made}
@@ -225,7 +227,7 @@ def guest_pieces(wanted: Wanted, name: str, uuid: str) -> tuple[Piece | None, di
     if guest is None:
         return None, {}
     seed = None
-    if guest.via == "cloud-init":
+    if guest.via == "cloud-init" and guest.seeded:
         seed = secret_piece(place, name, "seed", "iso", guest.seed(name, uuid))
     files = {
         credential: secret_piece(place, name, f"credential-{credential}", "bin", content.encode())
@@ -264,15 +266,17 @@ def going(wanted: Wanted, name: str, off: bool, origin: Origin) -> Iterator[Acti
         yield actions.MarkDomain(name, Record(replace(origin, customised=True)))
 
 
-def kept(wanted: Wanted, there: Domain, origin: Origin) -> Plan:
+def kept(wanted: Wanted, there: Domain, origin: Origin, seed: bytes | None) -> Plan:
     """A clone that is whole: never replaced, only told to be outdated; started where that is asked for."""
     labelled = replace(origin, label=wanted.label or origin.label)
+    seeding = tuple(reseeding(wanted.guest, there, labelled, seed))
     joining = [actions.MarkDomain(there.name, replace(there.record, origin=labelled))] if labelled != origin else []
-    shown = facts(there.name, there.macs, labelled)
+    final = unseeded(wanted.guest, there.name, labelled)
+    shown = facts(there.name, there.macs, final)
     state = "running" if wanted.start and there.off else there.state
     return Plan(
         item=there.name,
-        actions=(*joining, *going(wanted, there.name, there.off, labelled)),
+        actions=(*joining, *seeding, *going(wanted, there.name, there.off, final)),
         before={**facts(there.name, there.macs, origin), "state": there.state},
         after={**shown, "state": state},
         result={**shown, "outdated": origin.version != wanted.source.version, "state": "present"},

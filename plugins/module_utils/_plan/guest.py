@@ -27,7 +27,8 @@ class Guest:
     """What a guest is told. *hostname* and *fqdn* may have ``{name}`` in them for the clone's name.
 
     *via* is cloud-init (a seed that it reads at first boot), credentials (which its systemd reads at each boot) or
-    agent (after the start). *credentials* go along whatever the way.
+    agent (after the start). *credentials* go along whatever the way. *said* is whether a user spoke of it, *seeded*
+    whether there shall be a seed.
     """
 
     via: str
@@ -38,6 +39,8 @@ class Guest:
     vendor_data: str | None = field(default=None, repr=False)
     network_config: Mapping[str, Any] | None = field(default=None, repr=False)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    said: bool = True
+    seeded: bool = True
 
     def name_for(self, clone: str) -> str:
         """The host name, fully qualified where that is known; refused where it cannot be one."""
@@ -78,13 +81,14 @@ def guest_for(asked: Mapping[str, Any] | None, first_boot: str, start: bool) -> 
     Refuses, all at once, what the way to it cannot carry.
     """
     if asked is None:
-        return Guest("cloud-init") if first_boot == "cloud-init" else None
+        return Guest("cloud-init", said=False) if first_boot == "cloud-init" else None
     via = asked["via"] if asked["via"] != "auto" else "cloud-init" if first_boot == "cloud-init" else "agent"
     said = {name: value for name, value in asked.items() if name in FIELDS and value not in (None, [], {})}
     obstacles = [*not_carried(via, said, start), *not_understood(said)]
     if obstacles:
         raise Refused(DOING, f"it cannot be told through {via}", "Change 'customise'.", obstacles=obstacles)
-    return Guest(via, **{**said, "ssh_keys": tuple(said.get("ssh_keys", ()))})
+    seeded = asked.get("seed") != "absent"
+    return Guest(via, **{**said, "ssh_keys": tuple(said.get("ssh_keys", ()))}, seeded=seeded)
 
 
 def not_carried(via: str, said: Mapping[str, Any], start: bool) -> Iterator[str]:

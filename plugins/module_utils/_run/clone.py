@@ -19,6 +19,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings impo
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import CopyLive
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.removal import Kin, plan_removal
+from ansible_collections.golden.libvirt.plugins.module_utils._run import seeding
 from ansible_collections.golden.libvirt.plugins.module_utils._run.neighbours import Neighbours
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Failed, Params, Planned, Verb, guarded
@@ -38,7 +39,9 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
 
     def one(name: str) -> Plan:
         found = there.get(name)
-        return clone.plan_clone(wishes.of(name), name, found, register, volumes=taken, busy=busy(found))
+        wanted = wishes.of(name)
+        seed = seeding.content_of(bench, wanted.guest, found)
+        return clone.plan_clone(wanted, name, found, register, volumes=taken, busy=busy(found), seed=seed)
 
     surplus = surplus_of(there.values(), asked, params) if params["exact"] else []
     return (*guarded(list(asked), one), *(late(gone) for gone in removals(bench, surplus, params)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import CREDENTIAL, SEED_ALIAS
@@ -16,8 +17,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
     attribute,
     etree,
     need,
+    parse,
     remove,
     set_text,
+    text_of,
 )
 
 # How disks are called in the guest's bus order, per bus.
@@ -106,6 +109,25 @@ def add_seed(root: Element, path: str) -> None:
     etree.SubElement(disk, "target", dev=free_target(root, bus), bus=bus)
     etree.SubElement(disk, "readonly")
     etree.SubElement(disk, "alias", name=SEED_ALIAS)
+
+
+@dataclass(frozen=True)
+class SeedDisk:
+    """The disk that a clone reads its seed from: its *xml*, and whether it *ejects* and then is *empty*."""
+
+    xml: str
+    ejects: bool
+    empty: str
+
+
+def seed_disk(xml: str) -> SeedDisk | None:
+    """The seed's disk in a domain's definition."""
+    for disk in parse(xml).findall("devices/disk"):
+        if attribute(disk, "alias", "name") == SEED_ALIAS:
+            text = text_of(disk)
+            remove(disk, "source")
+            return SeedDisk(text, disk.get("device") == "cdrom", text_of(disk))
+    return None
 
 
 def seed_bus(root: Element) -> str:
