@@ -123,8 +123,8 @@ options:
     description:
       - Whether clones that are there and are not named shall be removed, as with O(state=absent).
       - Only those that were struck from the same O(image) (or O(domain)) and have the same O(label), or none where none
-        is given. They are removed when all others are done, and not where one of these failed, unless O(on_error) is
-        V(continue).
+        is given, and have volumes in a pool that this task would use. They are removed when all others are done, and
+        not where one of these failed, unless O(on_error) is V(continue).
       - With no names at all, all of them are removed.
     type: bool
     default: false

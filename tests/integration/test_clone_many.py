@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import subprocess
 
 import libvirt
 import pytest
@@ -341,3 +342,62 @@ def test_a_lost_seed_is_written_again(lab):
     lab.conn.storagePoolLookupByName(lab.pool).storageVolLookupByName(f"{name}.seed.iso").delete()
     result = lab.run_and_compare("clone", args)
     assert [action["action"] for action in result["actions"]] == ["rewrite volume"]
+
+
+# ---- reflinks
+
+
+@pytest.fixture
+def btrfs(lab):
+    """A pool on a file system that can share blocks between files."""
+    image, directory = lab.path / "btrfs.img", lab.path / "shared"
+    directory.mkdir()
+    with open(image, "wb") as file:
+        file.truncate(160 * MIB)
+    mounted = subprocess.run(
+        ["sh", "-c", 'mkfs.btrfs -q "$0" && mount -o loop "$0" "$1"', image, directory],
+        check=False,
+        capture_output=True,
+    )
+    if mounted.returncode:
+        pytest.skip(f"no btrfs here: {mounted.stderr.decode()}")
+    directory.chmod(0o711)
+    lab.pool = lab.add_pool("shared")
+    lab.file = lambda name: str(directory / name)
+    yield directory
+    for domain in lab.domains():
+        domain.undefine()
+    lab.conn.storagePoolLookupByName(lab.pool).destroy()
+    subprocess.run(["umount", directory], check=True)
+
+
+def test_full_copies_share_their_blocks_where_the_file_system_can(lab, btrfs):
+    web = versions.add(lab, "web", "1", disks=["qcow2", "qcow2"])
+    original = pathlib.Path(lab.file("golden.web.1.vda.qcow2"))
+    original.chmod(0o600)
+    lab.write(str(original), bytes(range(256)) * 4 * 4096)
+    original.chmod(0o444)
+    digests = [versions.digest_of(lab, name) for name in versions.names_of(web)]
+    disks = [{"target": "vda", "size": "32M"}]
+    (clone,) = lab.run_and_compare("clone", asked(lab, "a", linked=False, disks=disks))["clones"]
+    path = lab.disk_path(clone["name"])
+    extents = subprocess.run(["filefrag", "-v", path], check=True, capture_output=True, text=True).stdout
+    assert [line for line in extents.splitlines() if line.lstrip()[:1].isdigit() and "shared" in line], extents
+    assert "backing-filename" not in info(path)
+    assert info(path)["virtual-size"] == 32 * MIB
+    assert pathlib.Path(path).stat().st_mode & 0o777 == 0o640
+    assert lab.read(path, 512) == bytes(range(256)) * 2
+    lab.write(path, b"my own")
+    assert [versions.digest_of(lab, name) for name in versions.names_of(web)] == digests
+    lab.run_and_compare("clone", {**asked(lab, "a"), "state": "absent"})
+
+
+def test_a_file_with_snapshots_in_it_is_copied_without_them(lab, btrfs):
+    source = lab.machine("src")
+    lab.write(lab.disk_path(source), b"now")
+    assert not lab.run("snapshot", {"domain": source, "name": "s", "mode": "internal"}).get("failed")
+    args = {"names": [f"{lab.prefix}-a"], "domain": source, "image_pool": lab.pool}
+    (clone,) = lab.run_and_compare("clone", args)["clones"]
+    assert "snapshots" not in info(lab.disk_path(clone["name"]))
+    assert lab.read(lab.disk_path(clone["name"]), 3) == b"now"
+    lab.run("snapshot", {"domain": source, "name": "s", "state": "absent"})

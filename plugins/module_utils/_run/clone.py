@@ -43,16 +43,23 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
         seed = seeding.content_of(bench, wanted.guest, found)
         return clone.plan_clone(wanted, name, found, register, volumes=taken, busy=busy(found), seed=seed)
 
-    surplus = surplus_of(there.values(), asked, params) if params["exact"] else []
+    surplus = surplus_of(there.values(), asked, params, taken) if params["exact"] else []
     return (*guarded(list(asked), one), *(late(gone) for gone in removals(bench, surplus, params)))
 
 
-def surplus_of(there: Collection[Domain], asked: Collection[str], params: Params) -> list[str]:
-    """The clones of the task's source and label that it does not name."""
+def surplus_of(there: Collection[Domain], asked: Collection[str], params: Params, pools: Collection[str]) -> list[str]:
+    """The clones of the task's source and label that it does not name.
+
+    Only those in its *pools*: an image of the same name in another image pool is another image.
+    """
     wanted = (params["image"] or "", params["domain"] or "", params["label"] or "")
     origins = {domain.name: domain.record.origin for domain in there if domain.name not in asked}
     return [
-        name for name, origin in origins.items() if origin and (origin.image, origin.domain, origin.label) == wanted
+        name
+        for name, origin in origins.items()
+        if origin
+        and (origin.image, origin.domain, origin.label) == wanted
+        and any(made.pool in pools for made in origin.made)
     ]
 
 

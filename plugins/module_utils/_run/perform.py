@@ -11,7 +11,7 @@ from functools import singledispatch
 from typing import Any, Callable, Optional
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, files, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, files, reflink, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
@@ -163,7 +163,9 @@ def create_volume(action: actions.CreateVolume, bench: Bench) -> Undo:
 def copy_volume(action: actions.CopyVolume, bench: Bench) -> Undo:
     pool = bench.pool(action.pool)
     xml = volume_xml.new_volume(action.volume, action.capacity, action.format, mode=action.mode)
-    pool.copy(xml, action.volume, files.handle_at(bench.hypervisor, action.source))
+    original = files.volume_at(bench.hypervisor, action.source)
+    if original.format != action.format or not reflink.copied(pool, xml, action.volume, original):
+        pool.copy(xml, action.volume, files.handle_at(bench.hypervisor, action.source))
     return lambda: pool.delete(action.volume)
 
 

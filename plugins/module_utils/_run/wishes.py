@@ -78,7 +78,8 @@ class Wishes:
         """The pools that the clones get volumes in."""
         wanted = [of for of in self.wanted.values() if isinstance(of, Wanted)]
         places = [choice.place for of in wanted for choice in of.recipe.choices.values()]
-        return frozenset(place.pool for place in (*places, *(of.recipe.place for of in wanted)) if place)
+        general = self.params["pool"] or self.params["image_pool"]
+        return frozenset([general, *(place.pool for place in (*places, *(of.recipe.place for of in wanted)) if place)])
 
     def wanted_for(self, options: Params) -> Wanted:
         found = self.source
