@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "modules": {"_argspec", "_run"},
     "inventory": {"_argspec", "_run"},
     "lookup": set(),
+    "filter": set(),
     "doc_fragments": set(),
 }
 
