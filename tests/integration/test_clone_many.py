@@ -170,6 +170,31 @@ def test_disks_as_they_are_chosen(lab):
     assert versions.digest_of(lab, "golden.web.1.vdb.raw") == digest
 
 
+def test_disks_stay_as_they_were_chosen_when_a_clone_goes_to_another_version(lab):
+    versions.add(lab, "web", "1", disks=["qcow2"] * 4)
+    fast = lab.add_pool("fast")
+    disks = [
+        {"target": "vda", "size": "32M", "pool": fast},
+        {"target": "vdb", "use": "share"},
+        {"target": "vdc", "use": "skip"},
+    ]
+    customise = {"via": "credentials", "credentials": {"db.password": "correct horse"}}
+    args = asked(lab, "a", disks=disks, customise=customise)
+    (clone,) = lab.run("clone", args)["clones"]
+    name = clone["name"]
+    versions.add(lab, "web", "2", disks=["qcow2"] * 4)
+    args = {"domain": name, "to": "version", "version": "2", "image_pool": lab.pool}
+    lab.run_and_compare("revert", args, again=None)
+    assert lab.disk_path(name, "vda") == f"{lab.path}/fast/{name}.vda.2.qcow2"
+    assert info(lab.disk_path(name, "vda"))["virtual-size"] == 32 * MIB
+    assert lab.disk_path(name, "vdb") == lab.file("golden.web.2.vdb.qcow2")
+    assert lab.read(lab.disk_path(name, "vdd"), 12) == b"golden vdd 2"
+    assert "<target dev='vdc'" not in lab.domain(name).XMLDesc(0)
+    assert pathlib.Path(lab.file(f"{name}.credential-db.password.bin")).read_bytes() == b"correct horse"
+    lab.run_and_compare("clone", {**asked(lab, "a"), "state": "absent", "version": None})
+    assert not list(lab.path.rglob(f"{name}*"))
+
+
 def test_a_disk_that_is_left_out(lab):
     versions.add(lab, "web", "1", disks=["qcow2", "qcow2"])
     (clone,) = lab.run_and_compare("clone", asked(lab, "a", disks=[{"target": "vdb", "use": "skip"}]))["clones"]
