@@ -175,10 +175,12 @@ def undefine(hypervisor: Hypervisor, name: str, uuid: str | None = None) -> None
         incarnation(hypervisor, name, uuid).undefineFlags(flags)
 
 
-def start(hypervisor: Hypervisor, name: str, *, paused: bool = False) -> None:
-    """Start a domain that is off."""
+def start(hypervisor: Hypervisor, name: str, *, paused: bool = False, lent: bool = False) -> None:
+    """Start a domain that is off. One that is *lent* is stopped when the connection ends, however that comes."""
+    flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
+    flags |= libvirt.VIR_DOMAIN_START_AUTODESTROY if lent else 0
     with asking(f"starting domain {name}"):
-        handle_of(hypervisor, name).createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
+        handle_of(hypervisor, name).createWithFlags(flags)
 
 
 def stop(hypervisor: Hypervisor, name: str) -> None:

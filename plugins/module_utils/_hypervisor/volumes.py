@@ -57,6 +57,11 @@ class Pool:
         with asking(f"listing pool {self.name}"):
             return sorted(self.handle.listVolumes())
 
+    def free(self) -> int:
+        """How many bytes the pool has left."""
+        with asking(f"reading pool {self.name}"):
+            return int(self.handle.info()[3])
+
     def refresh(self, patience: float = BUSY_SECONDS) -> bool:
         """Make what others wrote into the pool visible, which libvirt refuses while it builds a volume there.
 

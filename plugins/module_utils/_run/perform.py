@@ -56,7 +56,7 @@ class Lane:
 class Bench:
     """Where plans are carried out: the hypervisor, its pools as opened, what actions *learned* (e.g. digests).
 
-    *ending* is set when the run is told to end: no further action is begun.
+    *ending* is set when the run is told to end: no further action is begun. *tell* is told how far long ones have come.
     """
 
     hypervisor: Hypervisor
@@ -65,6 +65,7 @@ class Bench:
     repositories: dict[str, Repository] = field(default_factory=dict)
     ending: threading.Event = field(default_factory=threading.Event)
     lanes: Lanes = field(default_factory=Lanes)
+    tell: Callable[[str], None] = print
 
     def pool(self, name: str) -> volumes.Pool:
         """The pool, opened (and refreshed) once."""

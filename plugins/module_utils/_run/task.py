@@ -53,7 +53,7 @@ class Verb:
 def run_verb(spec: Spec, verb: Verb, **rules: Any) -> None:
     """Run *verb* as the module: one connection, all items planned before the first is done, each undone by itself."""
     module = AnsibleModule(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
-    with_hypervisor(module, lambda hypervisor: verb_result(module, verb, Bench(hypervisor)))
+    with_hypervisor(module, lambda hypervisor: verb_result(module, verb, Bench(hypervisor, tell=module.log)))
 
 
 def run_info(spec: Spec, read: Callable[[Bench, Params], dict[str, Any]], **rules: Any) -> None:
