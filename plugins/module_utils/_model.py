@@ -251,6 +251,11 @@ class Version:
     recipe: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def parts(self) -> tuple[VersionDisk | VersionNvram, ...]:
+        """Its disks and, where it has them, its UEFI variables."""
+        return (*self.disks, *([self.nvram] if self.nvram else []))
+
 
 @dataclass(frozen=True)
 class Holder:

@@ -1,0 +1,126 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Versions brought from one hypervisor to another: two daemons, each with a pool of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+from support import versions
+from support.lab import MIB, Lab
+from support.stack import stack
+
+
+@pytest.fixture
+def far(lab):
+    """A second hypervisor, whose pool is another directory."""
+    with stack() as uri:
+        other = Lab(uri, f"{lab.prefix}-far", lab.path / "far")
+        yield other
+        other.close()
+
+
+def bring(lab, far, *names, **options):
+    """The options to bring versions of web from *lab* to *far*."""
+    return {
+        "uri": far.uri,
+        "image_pool": far.pool,
+        "from_uri": lab.uri,
+        "from_pool": lab.pool,
+        "image": "web",
+        "versions": list(names),
+        **options,
+    }
+
+
+def told(far):
+    images = far.run("image_info", {"image_pool": far.pool, "images": ["web"], "verify": True})["images"]
+    return {of["version"]: of["problems"] for image in images for of in image["versions"]}
+
+
+def test_a_version_is_brought_once_whole_and_sparse(lab, far):
+    versions.add(lab, "web", "1", disks=["qcow2", "raw"], nvram=b"variables")
+    versions.add(lab, "web", "2")
+    done = far.run_and_compare("transfer", bring(lab, far, "1", "2"))
+    assert [item["item"] for item in done["versions"]] == ["web 1", "web 2"]
+    assert told(far) == {"1": [], "2": []}
+    raw = pathlib.Path(far.file("golden.web.1.vdb.raw")).stat()
+    assert (raw.st_size, raw.st_blocks * 512 < MIB) == (16 * MIB, True)
+
+
+def test_what_was_interrupted_goes_on_and_what_does_not_fit_comes_anew(lab, far):
+    version = versions.add(lab, "web", "1", disks=["raw"], content=b"x" * MIB)
+    source = pathlib.Path(lab.file("golden.web.1.vda.raw")).read_bytes()
+    target = pathlib.Path(far.file("golden.web.1.vda.raw"))
+    for left in (source[: 5 * MIB], b"y" * len(source), b"z" * 2 * len(source)):
+        target.write_bytes(left)
+        far.refresh()
+        assert not far.run("transfer", bring(lab, far, "1")).get("failed")
+        assert target.read_bytes() == source
+        pathlib.Path(far.file("golden.web.1.manifest.json")).unlink()
+    assert version.version == "1"
+
+
+def test_what_is_damaged_at_the_source_does_not_arrive(lab, far):
+    versions.add(lab, "web", "1")
+    path = pathlib.Path(lab.file("golden.web.1.vda.qcow2"))
+    path.chmod(0o644)
+    content = bytearray(path.read_bytes())
+    content[70000] ^= 1
+    path.write_bytes(content)
+    failed = far.run("transfer", bring(lab, far, "1"))
+    assert "what arrived is not what was promoted" in failed["msg"]
+    assert told(far) == {}
+
+
+def test_another_version_of_that_name_stays(lab, far):
+    versions.add(lab, "web", "1")
+    versions.add(far, "web", "1", content=b"other")
+    assert "another version of that name" in far.run_and_compare("transfer", bring(lab, far, "1"), fails=True)["msg"]
+
+
+def distribute(lab, hosts, **variables):
+    """The playbook, run for hypervisors of which each has its own variables; returns its code and what it said."""
+    inventory = lab.path / "hosts.json"
+    inventory.write_text(json.dumps({"hypervisors": {"hosts": hosts}}))
+    extra = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "transfer_image": "web",
+        "transfer_from_uri": lab.uri,
+        "transfer_from_pool": lab.pool,
+        "transfer_channels": "stable",
+        **variables,
+    }
+    done = subprocess.run(
+        ["ansible-playbook", "-i", inventory, "golden.libvirt.distribute", "-e", json.dumps(extra)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_channels_follow_when_a_version_has_arrived_everywhere_or_on_each(lab, far):
+    versions.add(lab, "web", "1")
+    lab.run("channel", {"image": "web", "image_pool": lab.pool, "name": "stable", "version": "1"})
+    good = {"golden_uri": far.uri, "golden_image_pool": far.pool}
+    hosts = {"good": good, "bad": {**good, "golden_image_pool": "t-no-such"}}
+
+    def channels():
+        (image,) = far.run("image_info", {"image_pool": far.pool, "images": ["web"]})["images"]
+        return image["channels"]
+
+    code, said = distribute(lab, hosts)
+    assert code != 0
+    assert "web 1 has not arrived on bad: no channel was moved" in said
+    assert (told(far), channels()) == ({"1": []}, {})
+    code, said = distribute(lab, hosts, transfer_channels_follow="each")
+    assert (code != 0, channels()) == (True, {"stable": "1"})
+    code, said = distribute(lab, {"good": good})
+    assert (code, "changed=0" in said) == (0, True), said
