@@ -67,6 +67,14 @@ options:
   safety_snapshot:
     description: The name of a snapshot to take of each domain before, with O(to=snapshot).
     type: str
+  together:
+    description:
+      - Revert all O(domains) or none. Where one cannot be reverted, none is; where one fails, the others are brought
+        back to what they were. O(parallel) does not count.
+      - libvirt cannot take back that it reverted to an internal snapshot. So one named
+        C(before-<snapshot>) is taken before, and deleted at the end, where there is no O(safety_snapshot).
+    type: bool
+    default: false
   force:
     description:
       - Revert although something is lost or cannot be brought back. Without it, all of that is said and nothing is
@@ -168,10 +176,15 @@ reverts:
     discarded:
       description:
         - The disks whose later data goes, each with its RV(ignore:disk), RV(ignore:file) and the RV(ignore:bytes)
-          that the file took, null where it holds other data too.
+          that go with it. They are null where the file stays and holds other data, too; then no more go than
+          RV(ignore:at_most), all that the file takes.
       type: list
       elements: dict
-      sample: [{"disk": "vda", "file": "/var/lib/libvirt/images/web.vda.one.qcow2", "bytes": 1048576}]
+      sample:
+        - disk: vda
+          file: /var/lib/libvirt/images/web.vda.one.qcow2
+          bytes: 1048576
+          at_most: 1048576
     left:
       description: Files that the domain no longer uses and that this collection did not make. Look at them.
       type: list
@@ -211,6 +224,7 @@ SPEC = {
     "channel": {"type": "str"},
     "power": {"type": "str", "choices": ["keep", "running", "shutoff", "paused"], "default": "keep"},
     "safety_snapshot": {"type": "str"},
+    "together": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
 }
 

@@ -47,8 +47,9 @@ options:
   state:
     description:
       - V(present) takes the snapshot unless there is one of that name.
-      - V(absent) deletes it. What was written since it was taken stays, and so do its children. It never touches a file
-        that another domain, another snapshot or a golden version is built on.
+      - V(absent) deletes it. What was written since it was taken stays, and so do the snapshots that follow from it,
+        but with O(children). It never touches a file that another domain, another snapshot or a golden version is built
+        on.
     type: str
     choices: [present, absent]
     default: present
@@ -80,14 +81,31 @@ options:
   disks:
     description:
       - The targets of the disks in the snapshot, such as V(vda). The others stay as they are on a revert.
-      - All that the guest writes to where it is left out, but for those whose XML says C(snapshot='no').
+      - All that the guest writes to where it is left out, but for O(exclude_disks) and those whose XML says
+        C(snapshot='no').
     type: list
     elements: str
+  exclude_disks:
+    description: The targets of the disks that are not in the snapshot, where O(disks) is left out.
+    type: list
+    elements: str
+  children:
+    description: With O(state=absent), also delete the snapshots that follow from it, all or none.
+    type: bool
+    default: false
+  together:
+    description:
+      - Take the snapshots of all O(domains) as one. All is made ready first; then all guests are frozen that are to be
+        (see O(quiesce)); once all of them are, all snapshots begin at the same time.
+      - Where one fails, those of the others are removed; where one cannot be taken, none is begun. O(parallel) does not
+        count.
+    type: bool
+    default: false
   description:
     description: Text that is kept with the snapshot.
     type: str
   label:
-    description: What O(keep) counts together.
+    description: Which snapshots O(keep) and O(max_age) are about.
     type: str
   keep:
     description:
@@ -95,6 +113,12 @@ options:
       - Never the current one, one after which a snapshot without the label was taken, nor one whose files others need.
         RV(snapshots[].spared) says which stayed and why.
     type: int
+  max_age:
+    description:
+      - How old snapshots with O(label) may become, such as V(12h), V(30d) or V(8w). Older ones go, once the new one is
+        taken; those that O(keep) would never remove stay.
+      - Together with O(keep), one goes that is too old or one too many.
+    type: str
 attributes:
   check_mode:
     support: full
@@ -121,6 +145,16 @@ EXAMPLES = r"""
     quiesce: required
     label: nightly
     keep: 7
+
+- name: Take one of an application's machines at the same time, or of none
+  golden.libvirt.snapshot:
+    domains: [shop-db, shop-web]
+    name: before-update
+    mode: external
+    quiesce: required
+    together: true
+    label: updates
+    max_age: 30d
 
 - name: Delete it
   golden.libvirt.snapshot:
@@ -177,7 +211,7 @@ snapshots:
       description: Its description.
       type: str
     pruned:
-      description: The names of the snapshots that went because of O(keep).
+      description: The names of the snapshots that went because of O(keep) or O(max_age).
       type: list
       elements: str
     spared:
@@ -218,14 +252,23 @@ SPEC = {
     "memory": {"type": "str", "choices": ["auto", "true", "false"], "default": "auto"},
     "quiesce": {"type": "str", "choices": ["try", "required", "never"], "default": "try"},
     "disks": {"type": "list", "elements": "str"},
+    "exclude_disks": {"type": "list", "elements": "str"},
+    "children": {"type": "bool", "default": False},
+    "together": {"type": "bool", "default": False},
     "description": {"type": "str"},
     "label": {"type": "str"},
     "keep": {"type": "int"},
+    "max_age": {"type": "str"},
 }
 
 
 def main() -> None:
-    run_verb(SPEC, SNAPSHOT, required_by={"keep": ["label"]})
+    run_verb(
+        SPEC,
+        SNAPSHOT,
+        required_by={"keep": ["label"], "max_age": ["label"]},
+        mutually_exclusive=[("disks", "exclude_disks")],
+    )
 
 
 if __name__ == "__main__":

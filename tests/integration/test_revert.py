@@ -9,6 +9,8 @@ import xml.etree.ElementTree as ET
 
 import libvirt
 import pytest
+from support.lab import tool
+from support.poke import poke
 from support.tiny_guest import Disk
 
 
@@ -272,3 +274,44 @@ def test_after_a_revert_of_virsh_the_files_are_still_known(lab):
     lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"})
     assert os.listdir(lab.path / "pool") == [f"{name}.vda.qcow2"]
     assert lab.read(lab.disk_path(name), 3) == b"one"
+
+
+@pytest.mark.parametrize(("kind", "state"), [("internal", "shutoff"), ("internal", "running"), ("external", "running")])
+def test_together_all_go_back(lab, kind, state):
+    domains = [lab.machine(letter, state=state) for letter in "ab"]
+    lab.run("snapshot", {"domains": domains, "name": "one", "mode": kind})
+    for domain in domains:
+        poke(lab, domain, "vda", b"later")
+    lab.run_and_compare("revert", {"domains": domains, "snapshot": "one", "together": True}, again=None)
+    for domain in domains:
+        assert lab.read(lab.disk_path(domain), 5) == bytes(5) and lab.state(domain) == state
+        assert tree(lab, domain) == ({"one": None}, ["one"])
+
+
+@pytest.mark.parametrize("state", ["shutoff", "running"])
+def test_together_none_goes_back_where_one_fails(lab, state):
+    """One with an internal and one with an external snapshot; that of a third has lost its bytes."""
+    domains = [lab.machine("a", state=state), lab.machine("b", ["raw"], state=state), lab.machine("c")]
+    for domain in domains:
+        take(lab, domain, "one", memory="auto" if domain != domains[1] else "false")
+    for domain in domains[:2]:
+        poke(lab, domain, "vda", b"later")
+    tool("qemu-img", "snapshot", "-d", "one", lab.disk_path(domains[2]))
+    told = [tree(lab, domain) for domain in domains]
+    result = lab.run("revert", {"domains": domains, "snapshot": "one", "together": True})
+    assert [item["failed"] for item in result["reverts"]] == [True] * 3, result
+    assert f"{domains[2]} failed, and so nothing is done" in result["reverts"][0]["msg"]
+    assert [item["left"] for item in result["reverts"]] == [[], [], []]
+    for domain in domains[:2]:
+        assert lab.read(lab.disk_path(domain), 5) == b"later" and lab.state(domain) == state
+    assert [tree(lab, domain) for domain in domains] == told
+
+
+def test_together_none_goes_back_where_one_has_no_such_snapshot(lab):
+    domains = [lab.machine("a"), lab.machine("b")]
+    take(lab, domains[0], "one")
+    refused = lab.run_and_compare("revert", {"domains": domains, "snapshot": "one", "together": True}, fails=True)
+    assert "has no snapshot of that name" in refused["reverts"][1]["msg"]
+    lab.write(lab.disk_path(domains[0]), b"later")
+    result = lab.run("revert", {"domains": domains, "snapshot": "one"})
+    assert [item["failed"] for item in result["reverts"]] == [False, True] and result["failed"]

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import os
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
+from support.poke import poke
 from support.tiny_guest import Disk
 
 
@@ -195,3 +197,104 @@ def test_uefi_variables_are_saved_with_the_snapshot(lab):
         assert original.read() == saved.read()
     lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"})
     assert not os.path.exists(copy)
+
+
+def test_retention_by_age_removes_the_old_of_the_label_only(lab):
+    name = lab.machine("a")
+    for snapshot, label in (("n1", "n"), ("o1", "o"), ("n2", "n")):
+        taken(lab, name, snapshot, mode="external", label=label)
+    time.sleep(2)
+    asked = {"domain": name, "name": "n3", "label": "n", "max_age": "1s"}
+    item = lab.run_and_compare("snapshot", asked, again=None)["snapshots"][0]
+    assert item["pruned"] == ["n2"] and "o1 was taken after it" in item["spared"][0]["reason"]
+    assert names(lab, name) == ["n1", "n3", "o1"]
+    refused = lab.run_and_compare("snapshot", {**asked, "name": "n4", "max_age": "soon"}, fails=True)
+    assert "Write it as 12h, 30d or 8w" in refused["msg"]
+
+
+@pytest.mark.parametrize("state", ["shutoff", "running"])
+def test_what_follows_from_a_snapshot_goes_with_it(lab, state):
+    name = lab.machine("a", ["qcow2", "raw"], state=state)
+    for snapshot in ("one", "two", "three"):
+        taken(lab, name, snapshot, memory="false" if state == "running" else "auto")
+        poke(lab, name, "vda", snapshot.encode())
+    lab.run("revert", {"domain": name, "snapshot": "three"})
+    poke(lab, name, "vdb", b"present")
+    lab.run_and_compare("snapshot", {"domain": name, "name": "two", "state": "absent", "children": True})
+    assert names(lab, name) == ["one"]
+    assert lab.read(lab.disk_path(name), 3) == b"two" and lab.read(lab.disk_path(name, "vdb"), 7) == b"present"
+
+
+def test_disks_can_be_left_out_by_name(lab):
+    name = lab.machine("a", ["qcow2", "qcow2"])
+    taken(lab, name, exclude_disks=["vda"])
+    assert lab.disk_path(name) == lab.file(f"{name}.vda.qcow2") != lab.disk_path(name, "vdb")
+
+
+def test_a_floppy_stays_out_of_it(lab):
+    floppy = Disk("fda", lab.disk("a.img", "raw", 1440 * 1024), "raw", "fdc", device="floppy")
+    name = lab.machine("a", [Disk("vda", lab.disk("a.qcow2")), floppy], state="running")
+    assert taken(lab, name)["kind"] == "external"
+    assert lab.disk_path(name, "fda") == lab.file("a.img")
+    refused = lab.run_and_compare("snapshot", {"domain": name, "name": "two", "mode": "internal"}, fails=True)
+    assert "eject it" in refused["msg"]
+
+
+def test_a_branch_whose_files_qemu_cannot_read_does_not_bring_libvirt_down(lab):
+    name = lab.machine("a", state="running")
+    for snapshot in ("one", "two", "three", "four"):
+        taken(lab, name, snapshot, memory="false")
+    lab.run("revert", {"domain": name, "snapshot": "three"})
+    frozen = lab.file(f"{name}.vda.three.qcow2")  # by snapshot four, on the branch that was left
+    os.chown(frozen, 0, 0)
+    os.chmod(frozen, 0o600)
+    lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"})
+    assert names(lab, name) == ["four", "three", "two"] and lab.state(name) == "running"
+    assert not lab.run("revert", {"domain": name, "snapshot": "four"}).get("failed")
+
+
+def group(lab, *options):
+    """Machines that each run the tiny guest, with those options."""
+    return [lab.machine(f"g{number}", guest=True, state="running", options=some) for number, some in enumerate(options)]
+
+
+def test_guests_are_frozen_together_before_any_snapshot_begins(lab):
+    domains = group(lab, [], [], [])
+    asked = {"domains": domains, "name": "one", "mode": "external", "quiesce": "required", "together": True}
+    result = lab.run_and_compare("snapshot", asked)
+    assert [item["consistency"] for item in result["snapshots"]] == ["application"] * 3
+    times = {xml_of(lab, domain).findtext("creationTime") for domain in domains}
+    assert max(map(int, times)) - min(map(int, times)) <= 1
+    for domain in domains:
+        state = lab.guest(domain).state()
+        assert (state["freezes"], state["thaws"], state["frozen"]) == (1, 1, False)
+
+
+def test_together_all_or_none_is_taken(lab):
+    domains = group(lab, [], ["fsfreeze=refuse"])
+    before = lab.world()
+    asked = {"domains": domains, "name": "one", "mode": "external", "quiesce": "required", "together": True}
+    result = lab.run("snapshot", asked)
+    assert [item["failed"] for item in result["snapshots"]] == [True, True]
+    assert f"{domains[1]} failed, and so nothing is done" in result["snapshots"][0]["msg"]
+    assert lab.world() == before and not lab.guest(domains[0]).state()["frozen"]
+    result = lab.run("snapshot", {**asked, "quiesce": "try"})
+    assert [item["consistency"] for item in result["snapshots"]] == ["application", "crash"]
+
+
+def test_together_a_failure_in_the_middle_leaves_nothing(lab):
+    domains = [lab.machine("a"), lab.machine("b"), lab.machine("c")]
+    os.truncate(lab.disk_path(domains[1]), 1000)  # no qcow2 any more: seen only once it is worked on
+    before = lab.world()
+    result = lab.run("snapshot", {"domains": domains, "name": "one", "mode": "internal", "together": True})
+    assert [item["failed"] for item in result["snapshots"]] == [True] * 3
+    after = lab.world()
+    assert {key for key in before if before[key] != after.get(key) and not key.startswith("file")} == set()
+    assert [names(lab, domain) for domain in domains] == [[], [], []]
+
+
+def test_together_none_is_begun_where_one_cannot_be_taken(lab):
+    domains = [lab.machine("a"), lab.machine("b", ["raw"])]
+    asked = {"domains": domains, "name": "one", "mode": "internal", "together": True}
+    result = lab.run_and_compare("snapshot", asked, fails=True)
+    assert "so nothing is done" in result["snapshots"][0]["msg"] and "is raw" in result["snapshots"][1]["msg"]

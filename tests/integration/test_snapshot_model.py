@@ -17,22 +17,14 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import
 from ansible_collections.golden.libvirt.plugins.module_utils._run.revert import REVERT
 from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import SNAPSHOT
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import item_result
+from ansible_collections.golden.libvirt.plugins.modules import revert, snapshot
 from support.poke import poke
 
 STEPS = int(os.environ.get("GOLDEN_STEPS", "60"))
 SEED = int(os.environ.get("GOLDEN_SEED", "1"))
 OFFSETS = (0, 70000, 1048576, 16 * 1048576 - 8)
-SNAPSHOT_OPTIONS = {
-    "state": "present",
-    "mode": "auto",
-    "memory": "auto",
-    "quiesce": "never",
-    "disks": None,
-    "description": None,
-    "label": None,
-    "keep": None,
-}
-REVERT_OPTIONS = {"to": "snapshot", "power": "keep", "safety_snapshot": None, "force": False}
+SNAPSHOT_OPTIONS = {name: option.get("default") for name, option in snapshot.SPEC.items()}
+REVERT_OPTIONS = {name: option.get("default") for name, option in revert.SPEC.items()}
 MOST = 7  # snapshots at a time
 
 
@@ -78,7 +70,7 @@ class Machine:
     def take(self):
         self.count += 1
         name = f"s{self.count}"
-        result = self.do(SNAPSHOT, {**SNAPSHOT_OPTIONS, "name": name, "mode": self.mode})
+        result = self.do(SNAPSHOT, {**SNAPSHOT_OPTIONS, "name": name, "mode": self.mode, "quiesce": "never"})
         assert not result["failed"], result["msg"]
         self.saved[name] = Saved(self.copy(self.now), self.current)
         self.current = name
@@ -120,7 +112,7 @@ class Machine:
         return name not in {saved.parent for saved in self.saved.values()} and name != self.current
 
     def do(self, verb, params):
-        params = {"domains": [self.name], **params}
+        params = {**params, "domains": [self.name]}
         with Hypervisor(self.lab.uri) as hypervisor:
             bench = Bench(hypervisor)
             return item_result(verb.plan(bench, params)[0], verb, bench, params, False)

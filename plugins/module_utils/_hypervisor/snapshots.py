@@ -67,7 +67,7 @@ def create(hypervisor: Hypervisor, domain: str, xml: str, *, disk_only: bool, pr
             if "paused due to previous migration" in err.reason:
                 err.advice = STAYED_PAUSED
             if quiesce and not thawed(handle):
-                err.left += (f"the guest of {domain} did not answer the thaw, and may still be frozen",)
+                err.left += (still_frozen(domain),)
             raise
 
 
@@ -79,6 +79,35 @@ def agent_in_time(handle: libvirt.virDomain) -> Iterator[None]:
         yield
     finally:
         handle.agentSetResponseTimeout(libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0)
+
+
+def freeze(hypervisor: Hypervisor, domain: str) -> None:
+    """Have the guest freeze its file systems, or thaw again what it froze."""
+    handle = domains.handle_of(hypervisor, domain)
+    try:
+        with agent_in_time(handle), asking(f"freezing the file systems of {domain}"):
+            handle.fsFreeze(None, 0)
+    except GoldenError as err:
+        if not thawed(handle):
+            err.left += (still_frozen(domain),)
+        raise
+
+
+def thaw(hypervisor: Hypervisor, domain: str) -> None:
+    """Have the guest thaw its file systems."""
+    handle = domains.handle_of(hypervisor, domain)
+    with agent_in_time(handle):
+        if not thawed(handle):
+            raise GoldenError(
+                f"thawing the file systems of {domain}",
+                "its guest did not answer",
+                "Look into the guest, or reset it.",
+                left=(still_frozen(domain),),
+            )
+
+
+def still_frozen(domain: str) -> str:
+    return f"the guest of {domain} did not answer the thaw, and may still be frozen"
 
 
 def thawed(handle: libvirt.virDomain) -> bool:

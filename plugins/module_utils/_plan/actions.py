@@ -69,6 +69,13 @@ class DeleteVolume(Action):
 
 
 @dataclass(frozen=True)
+class DropVolume(DeleteVolume):
+    """Delete what is needed no more now that all before it is done, which therefore stays even if this fails."""
+
+    settles: ClassVar[str] = "before"
+
+
+@dataclass(frozen=True)
 class DefineDomain(Action):
     """Define or redefine *domain* as *xml*."""
 

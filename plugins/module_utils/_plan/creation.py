@@ -57,6 +57,7 @@ class CreateSnapshot(Action):
     """Take *snapshot*; *quiesce* (try or required) freezes the guest's file systems meanwhile."""
 
     words: ClassVar[str] = "create snapshot"
+    gathers: ClassVar[bool] = True
     domain: str
     name: str
     kind: str
@@ -73,6 +74,7 @@ class Creation:
     actions: tuple[Action, ...]
     survey: Survey
     fallback: str | None = None
+    cautions: tuple[str, ...] = ()
 
 
 def plan_creation(survey: Survey, wish: kinds.Wish, agent: Callable[[], str]) -> Creation:
@@ -103,7 +105,10 @@ def plan_creation(survey: Survey, wish: kinds.Wish, agent: Callable[[], str]) ->
         description=wish.description,
         note=SnapshotNote(wish.label, consistency(survey, quiesced and not problem), nvram),
         memory_file=memory_path(survey, wish.name, disks) if memory and kind == "external" else None,
-        disks=tuple(snapshot_disk(disk, kind, overlays) for disk in survey.domain.written_disks),
+        disks=(
+            *(snapshot_disk(disk, kind, overlays) for disk in survey.domain.written_disks),
+            *(SnapshotDisk(disk.target, "no") for disk in kinds.media(survey.domain) if kind == "external"),
+        ),
         tpm=memory if snapshot_xml.has_tpm(survey.domain.xml) else None,
     )
     quiesce = wish.quiesce if quiesced and not problem else None
@@ -113,6 +118,7 @@ def plan_creation(survey: Survey, wish: kinds.Wish, agent: Callable[[], str]) ->
         (*overlay_actions(survey.domain.name, overlays), *copy, create),
         taken(survey, snapshot, overlays),
         reason(survey, wish, memory, problem),
+        tuple(kinds.cautions(survey, wish, kind)),
     )
 
 

@@ -14,19 +14,20 @@ from typing import ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot, SnapshotDisk, Volume
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import DeleteVolume, StartDomain, StopDomain
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import DropVolume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 
 
 @dataclass(frozen=True)
 class DeleteSnapshot(Action):
-    """Let libvirt delete it."""
+    """Let libvirt delete it; *started*: with QEMU started for that, its processors not."""
 
     words: ClassVar[str] = "delete snapshot"
+    settles: ClassVar[str] = "before"
     domain: str
     name: str
+    started: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,15 @@ class ForgetSnapshot(Action):
 
 @dataclass(frozen=True)
 class RedefineSnapshot(Action):
-    """Let libvirt know which overlays are over what it froze, and (*current*) that the domain now follows from it."""
+    """Let libvirt know which *overlays* ({target: path}) are over what it froze, that the domain now follows from it
+    (*current*), and what the files that it froze are built on (*chains*: {path: the (path, format) below it})."""
 
     words: ClassVar[str] = "redefine snapshot"
     domain: str
     name: str
     current: bool
-    xml: str = field(repr=False)
+    overlays: Mapping[str, str] = field(default_factory=dict, repr=False)
+    chains: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -73,36 +76,68 @@ def plan_deletion(survey: Survey, snapshot: Snapshot) -> Deletion:
         raise Refused(
             f"deleting snapshot {snapshot.name} of {survey.domain.name}", "it cannot be deleted", obstacles=obstacles
         )
-    delete = DeleteSnapshot(survey.domain.name, snapshot.name)
-    if snapshot.kind == "internal":
-        return Deletion((delete, *own_files(survey, snapshot)), without(survey, snapshot))
+    own = own_files(survey, snapshot)
     merges = merges_of(survey, snapshot)
+    if snapshot.kind == "internal":
+        return Deletion((DeleteSnapshot(survey.domain.name, snapshot.name), *own), without(survey, snapshot))
     if merges:
-        own = own_files(survey, snapshot)
         used = {merge.target: merge.overlay for merge in merges}
-        steps = (*corrected(snapshot, used), *powered(survey, merges, delete), *own)
+        delete = DeleteSnapshot(survey.domain.name, snapshot.name, started(survey, merges) or None)
+        steps = (*corrected(snapshot, used), *described(survey, snapshot), delete, *own)
         return Deletion(steps, merged(without(survey, snapshot), merges))
     leftovers = tuple(path for disk in snapshot.external_disks for path in branch_of(survey, disk))
     gone = tuple(removal(survey.files[path]) for path in leftovers)
-    actions = (ForgetSnapshot(survey.domain.name, snapshot.name), *gone, *own_files(survey, snapshot))
+    actions = (ForgetSnapshot(survey.domain.name, snapshot.name), *gone, *own)
     return Deletion(actions, dropped(without(survey, snapshot), leftovers))
+
+
+def plan_deletions(survey: Survey, doomed: Sequence[Snapshot]) -> Deletion:
+    """What deletes them all, those that follow from others first; refused where one of them must stay."""
+    deletion, obstacles = Deletion((), survey), []
+    for snapshot in reversed(doomed):
+        try:
+            following = plan_deletion(deletion.survey, deletion.survey.snapshot(snapshot.name) or snapshot)
+            deletion = Deletion((*deletion.actions, *following.actions), following.survey)
+        except Refused as refused:
+            obstacles += [f"{snapshot.name}: {obstacle}" for obstacle in refused.obstacles]
+    if obstacles:
+        doing = f"deleting snapshot {doomed[0].name} of {survey.domain.name} with those that follow from it"
+        raise Refused(doing, "they cannot be deleted", obstacles=obstacles)
+    return deletion
 
 
 def corrected(snapshot: Snapshot, used: Mapping[str, str]) -> tuple[Action, ...]:
     """Tell libvirt which overlays ({target: path}) are *used* over what a snapshot froze, where it knows others."""
     if all(disk.path == used.get(disk.target, disk.path) for disk in snapshot.external_disks):
         return ()
-    xml = snapshot_xml.with_overlays(snapshot.xml, used)
-    return (RedefineSnapshot(snapshot.domain, snapshot.name, snapshot.current, xml),)
+    return (RedefineSnapshot(snapshot.domain, snapshot.name, snapshot.current, used),)
 
 
-def powered(survey: Survey, merges: Sequence[Merge], delete: Action) -> tuple[Action, ...]:
+def described(survey: Survey, snapshot: Snapshot) -> tuple[Action, ...]:
+    """Tell libvirt what is below the files of the snapshots that follow on branches that were left.
+
+    To find out, libvirt (11.3 seen) reads them as QEMU's user, and dies of a file that this one cannot read.
+    """
+    if not survey.libvirt.native:
+        return ()
+    chains = {
+        other.name: {
+            disk.base: [
+                (path, survey.files[path].format) for path in survey.chain(disk.base)[1:] if path in survey.files
+            ]
+            for disk in other.disks
+            if disk.base
+        }
+        for other in survey.descendants(snapshot.name)
+        if other.name not in survey.followed
+    }
+    return tuple(RedefineSnapshot(snapshot.domain, name, False, chains=files) for name, files in chains.items())
+
+
+def started(survey: Survey, merges: Sequence[Merge]) -> bool:
     """libvirt before 9.9 merges what is not on top only while QEMU runs; its processors need not."""
     on_top = {disk.path for disk in survey.domain.disks}
-    if survey.libvirt.native or not survey.domain.off or all(merge.overlay in on_top for merge in merges):
-        return (delete,)
-    name = survey.domain.name
-    return (StartDomain(name, paused=True), delete, StopDomain(name))
+    return not survey.libvirt.native and survey.domain.off and any(merge.overlay not in on_top for merge in merges)
 
 
 def own_files(survey: Survey, snapshot: Snapshot) -> tuple[Action, ...]:
@@ -111,8 +146,8 @@ def own_files(survey: Survey, snapshot: Snapshot) -> tuple[Action, ...]:
     return tuple(removal(survey.files[path]) for path in paths if path and path in survey.files)
 
 
-def removal(volume: Volume) -> DeleteVolume:
-    return DeleteVolume(volume.pool, volume.name)
+def removal(volume: Volume) -> DropVolume:
+    return DropVolume(volume.pool, volume.name)
 
 
 def merges_of(survey: Survey, snapshot: Snapshot) -> tuple[Merge, ...]:

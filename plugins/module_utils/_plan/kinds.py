@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 
@@ -17,13 +17,14 @@ NAME_BYTES = 255  # of a file's name, on every file system in use
 @dataclass(frozen=True)
 class Wish:
     """What was asked for. *mode* is auto, internal or external; *memory* auto, true or false; *disks* are targets, None
-    for all that the guest writes to; *quiesce* is try, required or never."""
+    for all that the guest writes to but the *excluded*; *quiesce* is try, required or never."""
 
     name: str
     mode: str = "auto"
     memory: str = "auto"
     quiesce: str = "try"
     disks: tuple[str, ...] | None = None
+    excluded: tuple[str, ...] = ()
     description: str = ""
     label: str | None = None
 
@@ -61,11 +62,16 @@ def with_memory(survey: Survey, wish: Wish, kind: str) -> bool:
 
 
 def chosen_disks(survey: Survey, wish: Wish) -> tuple[Disk, ...]:
-    """The disks in the snapshot: those named, else all written ones that the domain's XML does not except."""
+    """The disks in the snapshot: those named, else all written ones that neither the XML nor *wish* leaves out."""
     written = survey.domain.written_disks
     if wish.disks is None:
-        return tuple(disk for disk in written if disk.snapshot != "no")
+        return tuple(disk for disk in written if disk.snapshot != "no" and disk.target not in wish.excluded)
     return tuple(disk for disk in written if disk.target in wish.disks)
+
+
+def media(domain: Domain) -> tuple[Disk, ...]:
+    """What the guest can write to but is no disk of the machine: floppies."""
+    return tuple(disk for disk in domain.disks if disk.path and not disk.written and not disk.readonly)
 
 
 def common_obstacles(survey: Survey, wish: Wish) -> Iterator[str]:
@@ -85,8 +91,10 @@ def common_obstacles(survey: Survey, wish: Wish) -> Iterator[str]:
     if not chosen_disks(survey, wish):
         yield "no disk that the guest writes to is in it"
     targets = {disk.target for disk in domain.written_disks}
-    for target in sorted(set(wish.disks or ()) - targets):
-        yield f"the disk {target}: the domain writes to no such disk (it has {', '.join(sorted(targets)) or 'none'})"
+    for target in sorted({*(wish.disks or ()), *wish.excluded} - targets):
+        there = survey.disk(target)
+        what = f"it is a read-only {there.device}" if there else "the domain has no such disk"
+        yield f"the disk {target}: {what}, which no snapshot has (it writes to {', '.join(sorted(targets)) or 'none'})"
 
 
 def internal_obstacles(survey: Survey, wish: Wish) -> Iterator[str]:
@@ -95,6 +103,9 @@ def internal_obstacles(survey: Survey, wish: Wish) -> Iterator[str]:
     for disk in domain.written_disks:
         if disk.format != "qcow2" or disk.kind not in ("file", "block", "volume") or disk.device == "lun":
             yield f"the disk {disk.target} is {described(disk)}, and only qcow2 can hold one"
+    for disk in media(domain):
+        if disk.format != "qcow2":
+            yield f"the {disk.device} {disk.target} is {disk.format} and writable; eject it, or make it read-only"
     if len(chosen_disks(survey, wish)) < len(domain.written_disks):
         yield "all disks that the guest writes to are in it or none"
     if on and wish.memory == "false":
@@ -126,6 +137,8 @@ def overlay_obstacles(survey: Survey, wish: Wish, disk: Disk) -> Iterator[str]:
     depth = len(survey.chain(disk.path))
     if disk.kind not in ("file", "volume") or disk.device == "lun":
         yield f"{name} is {described(disk)}: there is no directory beside it for an overlay"
+    elif disk.path not in survey.files and disk.kind == "volume":
+        yield f"{name} is a volume of pool {disk.pool}, which is none of files: there is no directory for an overlay"
     elif disk.path not in survey.files:
         yield f"{name}: its file {disk.path} is not there"
     elif depth >= survey.libvirt.depth:
@@ -137,6 +150,25 @@ def overlay_obstacles(survey: Survey, wish: Wish, disk: Disk) -> Iterator[str]:
         yield f"{name} is {'transient' if disk.transient else 'shared with other domains'}; leave it out with 'disks'"
     if len(f"{survey.domain.name}.{disk.target}.{wish.name}.999.qcow2".encode()) > NAME_BYTES:
         yield f"the name of the overlay of {disk.target} would be too long; choose a shorter one"
+
+
+def cautions(survey: Survey, wish: Wish, kind: str) -> Iterator[str]:
+    """What is no obstacle now and may become one."""
+    domain, libvirt = survey.domain, survey.libvirt
+    if snapshot_xml.has_tpm(domain.xml) and not with_memory(survey, wish, kind):
+        yield f"{domain.name}: the state of its TPM is not in the snapshot, so that a revert will ask for 'force'."
+    if kind == "internal" and not domain.off and 11002000 <= libvirt.version < 11004000:
+        yield (
+            f"{domain.name}: libvirt {libvirt.dotted} as it was released cannot revert to an internal snapshot with "
+            f"memory (11.4 and some distributions' 11.2 and 11.3 can); try it, or say 'mode: external'."
+        )
+    for disk in chosen_disks(survey, wish) if kind == "external" else ():
+        depth = len(survey.chain(disk.path)) + 1
+        if depth * 5 > libvirt.depth * 4:
+            yield (
+                f"{domain.name}: the disk {disk.target} now consists of {depth} files, and this libvirt starts domains "
+                f"with at most {libvirt.depth}; delete snapshots soon."
+            )
 
 
 def memory_obstacles(survey: Survey) -> Iterator[str]:

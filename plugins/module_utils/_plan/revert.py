@@ -16,20 +16,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Callable, ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound, Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import (
     DefineDomain,
-    DeleteVolume,
+    DropVolume,
     StartDomain,
     StopDomain,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import (
+    SaveNvram,
     overlay_actions,
     overlay_on,
     plan_creation,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import RedefineSnapshot, corrected
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import (
+    DeleteSnapshot,
+    RedefineSnapshot,
+    corrected,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.losses import abandoned, discarded, ours
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.revertible import obstacles_to
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
@@ -39,7 +45,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapsho
 
 @dataclass(frozen=True)
 class RevertSnapshot(Action):
-    """libvirt's own revert; *power* is the state that the domain ends in, *memory* whether one is in the snapshot."""
+    """libvirt's own revert; *power* is the state that the domain ends in, *memory* whether one is in the snapshot,
+    *back* the snapshot that holds what the domain is now, None for none."""
 
     words: ClassVar[str] = "revert to snapshot"
     domain: str
@@ -47,6 +54,7 @@ class RevertSnapshot(Action):
     power: str
     memory: bool = field(repr=False)
     force: bool = field(default=False, repr=False)
+    back: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -79,12 +87,14 @@ class DiscardMemory(Action):
 
 @dataclass(frozen=True)
 class RevertWish:
-    """*power* is keep, running, shutoff or paused; *safety_snapshot* the name of one to take before, None for none."""
+    """*power* is keep, running, shutoff or paused; *safety_snapshot* the name of one to take before, None for none;
+    *together*: it must be possible to take the revert back, in case that of another domain fails."""
 
     name: str
     power: str = "keep"
     safety_snapshot: str | None = None
     force: bool = False
+    together: bool = False
 
 
 def plan_revert(survey: Survey, wish: RevertWish, agent: Callable[[], str]) -> Plan:
@@ -100,17 +110,23 @@ def plan_revert(survey: Survey, wish: RevertWish, agent: Callable[[], str]) -> P
             f"reverting {survey.domain.name} to snapshot {snapshot.name}", "it cannot be done", obstacles=obstacles
         )
     before = survey
-    safety: tuple[Action, ...] = ()
+    first: tuple[Action, ...] = ()
+    last: tuple[Action, ...] = ()
     if wish.safety_snapshot:
         creation = plan_creation(survey, Wish(wish.safety_snapshot), agent)
-        survey, safety = creation.survey, creation.actions
+        survey, first = creation.survey, creation.actions
+    elif wish.together and snapshot.kind == "internal":
+        wish, first, last = passing_safety(survey, wish, agent)
     way = (step_by_step if snapshot.kind == "external" else natively)(survey, snapshot, wish)
     lost = abandoned(survey, snapshot)
     return Plan(
         survey.domain.name,
-        (*safety, *way.actions),
-        before=side(before, before.domain.state, before.domain.xml, disks_of(before)),
-        after=side(survey, power_of(survey, wish), way.definition, {**disks_of(survey), **way.disks}),
+        (*first, *way.actions, *last),
+        before={
+            **side(before, before.domain.state, before.domain.xml, disks_of(before)),
+            "later": discarded(survey, snapshot),
+        },
+        after={**side(survey, power_of(survey, wish), way.definition, {**disks_of(survey), **way.disks}), "later": []},
         result={
             "snapshot": snapshot.name,
             "kind": snapshot.kind,
@@ -130,6 +146,17 @@ class Way:
     actions: tuple[Action, ...]
     definition: str
     disks: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def passing_safety(
+    survey: Survey, wish: RevertWish, agent: Callable[[], str]
+) -> tuple[RevertWish, tuple[Action, ...], tuple[Action, ...]]:
+    """A safety snapshot that is gone at the end: the wish with it, what takes it, what deletes it."""
+    names = [f"before-{wish.name}", *(f"before-{wish.name}-{number}" for number in range(2, len(survey.snapshots) + 3))]
+    name = next(name for name in names if not survey.snapshot(name))
+    first = plan_creation(survey, Wish(name, mode="internal", quiesce="never"), agent).actions
+    copies = tuple(DropVolume(action.pool, action.volume) for action in first if isinstance(action, SaveNvram))
+    return replace(wish, safety_snapshot=name), first, (DeleteSnapshot(survey.domain.name, name), *copies)
 
 
 def named(survey: Survey, name: str) -> Snapshot:
@@ -157,7 +184,7 @@ def natively(survey: Survey, snapshot: Snapshot, wish: RevertWish) -> Way:
     name, power = survey.domain.name, power_of(survey, wish)
     nvram = restored_nvram(survey, snapshot)
     stop = (StopDomain(name),) if nvram and not survey.domain.off else ()
-    revert = RevertSnapshot(name, snapshot.name, power, snapshot.memory, wish.force)
+    revert = RevertSnapshot(name, snapshot.name, power, snapshot.memory, wish.force, wish.safety_snapshot)
     then = {disk.target: disk.base for disk in snapshot.disks if disk.kind == "internal"}
     return Way((*stop, *forgotten(survey), *nvram, revert), snapshot_xml.definition_then(snapshot), then)
 
@@ -176,11 +203,11 @@ def step_by_step(survey: Survey, snapshot: Snapshot, wish: RevertWish) -> Way:
         *((StopDomain(name),) if not survey.domain.off else ()),
         *restored_nvram(survey, snapshot),
         DefineDomain(name, definition),
-        RedefineSnapshot(name, snapshot.name, True, snapshot_xml.with_overlays(snapshot.xml, paths)),
+        RedefineSnapshot(name, snapshot.name, True, paths),
         *ancestors_corrected(survey, snapshot),
         *forgotten(survey),
         *powered(survey, snapshot, power, paths),
-        *(DeleteVolume(volume.pool, volume.name) for volume in abandoned(survey, snapshot) if ours(survey, volume)),
+        *(DropVolume(volume.pool, volume.name) for volume in abandoned(survey, snapshot) if ours(survey, volume)),
     )
     return Way(actions, definition, paths)
 
@@ -233,41 +260,6 @@ def restored_nvram(survey: Survey, snapshot: Snapshot) -> tuple[Action, ...]:
 
 def forgotten(survey: Survey) -> tuple[Action, ...]:
     return (DiscardMemory(survey.domain.name),) if survey.saved else ()
-
-
-def abandoned(survey: Survey, snapshot: Snapshot) -> tuple[Volume, ...]:
-    """The files that the domain writes to now and that nothing needs when it no longer does."""
-    targets = {disk.target for disk in snapshot.external_disks}
-    tops = [disk.path for disk in survey.domain.disks if disk.target in targets and disk.path]
-    return tuple(
-        survey.files[path]
-        for path in tops
-        if path in survey.files
-        and path not in survey.others
-        and not survey.freezing(path)
-        and not survey.overlays_on(path)
-    )
-
-
-def ours(survey: Survey, volume: Volume) -> bool:
-    """Whether a file was made as the overlay of one of the domain's snapshots."""
-    return any(disk.path == volume.path for snapshot in survey.snapshots for disk in snapshot.disks)
-
-
-def discarded(survey: Survey, snapshot: Snapshot) -> list[dict[str, Any]]:
-    """The disks whose later data goes: from where, and how many bytes, which of internal ones nobody can tell."""
-    if snapshot.kind == "internal":
-        return [
-            {"disk": disk.target, "file": disk.base, "bytes": None}
-            for disk in snapshot.disks
-            if disk.kind == "internal"
-        ]
-    lost = {volume.path: volume.allocation for volume in abandoned(survey, snapshot)}
-    return [
-        {"disk": disk.target, "file": disk.path, "bytes": lost[disk.path]}
-        for disk in survey.domain.disks
-        if disk.path in lost
-    ]
 
 
 def warnings_of(survey: Survey, snapshot: Snapshot, wish: RevertWish) -> Iterator[str]:

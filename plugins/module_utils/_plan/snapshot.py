@@ -11,7 +11,11 @@ from typing import Any, Callable
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import Creation, plan_creation
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import obstacles_to, plan_deletion
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import (
+    obstacles_to,
+    plan_deletion,
+    plan_deletions,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
@@ -27,17 +31,25 @@ class Pruning:
     spared: tuple[Mapping[str, str], ...] = ()
 
 
-def plan_present(survey: Survey, wish: Wish, keep: int | None, agent: Callable[[], str]) -> Plan:
-    """Take the snapshot unless one of that name is there; then remove the oldest of its label beyond *keep*."""
+@dataclass(frozen=True)
+class Retention:
+    """How many snapshots of a label stay, and (in seconds since the epoch) not from before when; None: no limit."""
+
+    keep: int | None = None
+    since: int | None = None
+
+
+def plan_present(survey: Survey, wish: Wish, retention: Retention, agent: Callable[[], str]) -> Plan:
+    """Take the snapshot unless one of that name is there; then remove those of its label beyond *retention*."""
     doing = f"taking snapshot {wish.name!r} of {survey.domain.name}"
     check_text(doing, wish)
-    if keep is not None and keep < 1:
-        raise Refused(doing, f"'keep: {keep}' would not even keep the new one", "Keep 1 or more.")
+    if retention.keep is not None and retention.keep < 1:
+        raise Refused(doing, f"'keep: {retention.keep}' would not even keep the new one", "Keep 1 or more.")
     there = survey.snapshot(wish.name)
     creation = Creation(there, (), survey) if there else plan_creation(survey, wish, agent)
     pruning = Pruning((), creation.survey)
-    if keep and wish.label:
-        pruning = plan_pruning(creation.survey, wish.label, keep)
+    if wish.label:
+        pruning = plan_pruning(creation.survey, wish.label, retention)
     result = facts(creation.snapshot, creation.fallback)
     return Plan(
         survey.domain.name,
@@ -45,16 +57,17 @@ def plan_present(survey: Survey, wish: Wish, keep: int | None, agent: Callable[[
         before=side(survey),
         after=side(pruning.survey),
         result={**result, "pruned": list(pruning.pruned), "spared": list(pruning.spared)},
-        warnings=differences(there, wish) if there else (),
+        warnings=differences(there, wish) if there else creation.cautions,
     )
 
 
-def plan_absent(survey: Survey, name: str) -> Plan:
-    """Delete the snapshot, where there is one; its children stay."""
+def plan_absent(survey: Survey, name: str, children: bool = False) -> Plan:
+    """Delete the snapshot, where there is one; those that follow from it stay, but with *children*."""
     snapshot = survey.snapshot(name)
     if snapshot is None:
         return Plan(survey.domain.name, before=side(survey), after=side(survey), result={"name": name})
-    deletion = plan_deletion(survey, snapshot)
+    following = survey.descendants(name) if children else ()
+    deletion = plan_deletions(survey, (snapshot, *following)) if following else plan_deletion(survey, snapshot)
     return Plan(
         survey.domain.name,
         deletion.actions,
@@ -64,15 +77,17 @@ def plan_absent(survey: Survey, name: str) -> Plan:
     )
 
 
-def plan_pruning(survey: Survey, label: str, keep: int) -> Pruning:
-    """Delete the oldest snapshots of *label* until *keep* are left.
+def plan_pruning(survey: Survey, label: str, retention: Retention) -> Pruning:
+    """Delete the snapshots of *label* that are too many, the oldest first, or too old.
 
     Never the current one, nor one with a child that has not the label; what cannot be deleted is spared.
     """
     labelled = [snapshot for snapshot in survey.snapshots if snapshot.note.label == label]
+    beyond = len(labelled) - retention.keep if retention.keep else 0
     pruning = Pruning((), survey)
-    for snapshot in labelled[: max(0, len(labelled) - keep)]:
-        pruning = pruned(pruning, snapshot.name, label)
+    for number, snapshot in enumerate(labelled):
+        if number < beyond or (retention.since is not None and 0 < snapshot.created < retention.since):
+            pruning = pruned(pruning, snapshot.name, label)
     return pruning
 
 

@@ -26,6 +26,10 @@ class Libvirt:
         """How many files a disk may consist of so that the domain still starts."""
         return 24 if 10008000 <= self.version < 11011000 else 199
 
+    @property
+    def dotted(self) -> str:
+        return f"{self.version // 1000000}.{self.version // 1000 % 1000}"
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -51,6 +55,24 @@ class Survey:
     def children(self, name: str) -> tuple[Snapshot, ...]:
         return tuple(snapshot for snapshot in self.snapshots if snapshot.parent == name)
 
+    def descendants(self, name: str) -> tuple[Snapshot, ...]:
+        """The snapshots that follow from *name*, directly or not, parents before their children."""
+        found = [name]
+        for snapshot in self.snapshots:
+            if snapshot.parent in found:
+                found.append(snapshot.name)
+        return tuple(snapshot for snapshot in self.snapshots if snapshot.name in found[1:])
+
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """The names of the current snapshot and of those that it follows from."""
+        found: list[str] = []
+        snapshot = self.current
+        while snapshot and snapshot.name not in found:
+            found.append(snapshot.name)
+            snapshot = self.snapshot(snapshot.parent or "")
+        return tuple(found)
+
     def disk(self, target: str) -> Disk | None:
         return next((disk for disk in self.domain.disks if disk.target == target), None)
 
@@ -71,7 +93,7 @@ class Survey:
         return tuple(
             snapshot.name
             for snapshot in self.snapshots
-            if any(disk.base == path and disk.kind == "external" for disk in snapshot.disks)
+            if any(disk.base == path and disk.kind != "no" for disk in snapshot.disks)
         )
 
     def free_path(self, directory: str, stem: str, suffix: str) -> str:

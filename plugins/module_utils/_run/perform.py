@@ -16,6 +16,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connect
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._run.company import DONE, Company
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
 
@@ -57,6 +58,7 @@ class Bench:
     """Where plans are carried out: the hypervisor, its pools as opened, what actions *learned* (e.g. digests).
 
     *ending* is set when the run is told to end: no further action is begun. *tell* is told how far long ones have come.
+    *company* is there where all items are done or none.
     """
 
     hypervisor: Hypervisor
@@ -66,6 +68,7 @@ class Bench:
     ending: threading.Event = field(default_factory=threading.Event)
     lanes: Lanes = field(default_factory=Lanes)
     tell: Callable[[str], None] = print
+    company: Company | None = None
 
     def pool(self, name: str) -> volumes.Pool:
         """The pool, opened (and refreshed) once."""
@@ -91,7 +94,7 @@ def perform(action: Action, bench: Bench) -> Undo:
 
 def carry_out(plan: Plan, bench: Bench) -> None:
     """All actions in order. Where one fails (or the run is told to end) those before it are undone, newest first, as
-    far as they are not settled.
+    far as they are not settled. In company, nothing is settled or ends before the others have come so far.
 
     Raises what the action raised, with what stays added to its *left*.
     """
@@ -103,8 +106,14 @@ def carry_out_in(lane: Lane, plan: Plan, bench: Bench) -> None:
     kept: list[str] = []
     done: list[tuple[Action, Callable[[], None]]] = []
     last: Action | None = None
+    waiting = bench.company
     try:
-        for action in plan.actions:
+        for action in (*plan.actions, None):
+            if waiting and (action is None or action.settles):
+                waiting.meet(DONE)
+                waiting = None
+            if action is None:
+                break
             if action.boots:
                 lane.change()
             if bench.ending.is_set():
@@ -118,6 +127,8 @@ def carry_out_in(lane: Lane, plan: Plan, bench: Bench) -> None:
             if action.settles == "after":
                 kept = settled(last, done)
     except BaseException as err:
+        if waiting:
+            waiting.fail(plan.item)
         left = kept + take_back(done)
         if left and isinstance(err, GoldenError):
             err.left += tuple(left)

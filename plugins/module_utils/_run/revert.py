@@ -37,7 +37,9 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
 
 def to_snapshot(bench: Bench, params: Params) -> Callable[[str], Plan]:
     surveyor = Surveyor(bench)
-    wish = RevertWish(params["snapshot"], params["power"], params["safety_snapshot"], params["force"])
+    wish = RevertWish(
+        params["snapshot"], params["power"], params["safety_snapshot"], params["force"], params["together"]
+    )
 
     def one(name: str) -> Plan:
         survey = surveyor.survey(name, deleting=True)
@@ -65,7 +67,15 @@ def revert_snapshot(action: RevertSnapshot, bench: Bench) -> Undo:
                 domains.start(hypervisor, action.domain)
         raise
     reach(bench, action.domain, action.power)
-    return None
+    back = action.back
+    if back is None:
+        return None
+
+    def undo() -> None:
+        snapshots.revert(hypervisor, action.domain, back, to=None if before.off else "paused", force=True)
+        reach(bench, action.domain, before.state)
+
+    return undo
 
 
 def flag_of(action: RevertSnapshot) -> str | None:

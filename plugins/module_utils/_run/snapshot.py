@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
     files,
     snapshots,
 )
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.age import seconds_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import (
     CreateOverlay,
     CreateSnapshot,
@@ -27,23 +30,29 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion impo
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.snapshot import plan_absent, plan_present
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.snapshot import (
+    Retention,
+    plan_absent,
+    plan_present,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._run.company import FROZEN, READY, Company
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
 
 
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     """One plan per domain."""
     surveyor = Surveyor(bench)
-    wish = wish_of(params)
+    wish, retention = wish_of(params), retention_of(params)
 
     def one(name: str) -> Plan:
-        survey = surveyor.survey(name, deleting=params["state"] == "absent" or params["keep"] is not None)
+        survey = surveyor.survey(name, deleting=params["state"] == "absent" or retention != Retention())
         if params["state"] == "absent":
-            return plan_absent(survey, wish.name)
-        return plan_present(survey, wish, params["keep"], lambda: quiesce_problem(bench, name))
+            return plan_absent(survey, wish.name, params["children"])
+        return plan_present(survey, wish, retention, lambda: quiesce_problem(bench, name))
 
     return guarded(params["domains"], one)
 
@@ -55,9 +64,15 @@ def wish_of(params: Params) -> Wish:
         memory=params["memory"],
         quiesce=params["quiesce"],
         disks=tuple(params["disks"]) if params["disks"] is not None else None,
+        excluded=tuple(params["exclude_disks"] or ()),
         description=(params["description"] or "").replace("\r\n", "\n"),
         label=params["label"],
     )
+
+
+def retention_of(params: Params) -> Retention:
+    age = params["max_age"]
+    return Retention(params["keep"], int(time.time()) - seconds_of(age) if age else None)
 
 
 def quiesce_problem(bench: Bench, domain: str) -> str:
@@ -108,16 +123,10 @@ def save_nvram(action: SaveNvram, bench: Bench) -> Undo:
 @perform.register
 def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
     hypervisor, snapshot = bench.hypervisor, action.snapshot
-    try:
-        take(action, bench, quiesce=action.quiesce is not None)
-    except GoldenError as err:
-        if action.quiesce != "try" or not snapshots.agent_failed(err) or went_over(action, bench):
-            raise
-        take(action, bench, quiesce=False)
-        bench.learned[f"snapshot of {action.domain}"] = {
-            "consistency": "crash",
-            "fallback": "; ".join([err.reason, *err.left]),
-        }
+    if bench.company:
+        take_together(action, bench, bench.company)
+    else:
+        take_alone(action, bench)
 
     def undo() -> None:
         snapshots.delete(hypervisor, action.domain, action.name)
@@ -130,6 +139,52 @@ def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
     return undo
 
 
+def take_alone(action: CreateSnapshot, bench: Bench) -> None:
+    try:
+        take(action, bench.hypervisor, frozen=action.quiesce is not None, quiesce=action.quiesce is not None)
+    except GoldenError as err:
+        if action.quiesce != "try" or not snapshots.agent_failed(err) or went_over(action, bench):
+            raise
+        take(action, bench.hypervisor, frozen=False)
+        fall_back(action, bench, err)
+
+
+def take_together(action: CreateSnapshot, bench: Bench, company: Company) -> None:
+    """Once all are ready, their guests freeze; once all are frozen, their snapshots begin; each thaws after its own.
+
+    Each on a connection of its own, since libvirt serves no more than five requests of one at the same time.
+    """
+    with bench.hypervisor.lock:
+        own = Hypervisor(bench.hypervisor.uri)
+    with own:
+        company.meet(READY)
+        frozen = action.quiesce is not None and froze(action, own, bench)
+        try:
+            company.meet(FROZEN)
+            take(action, own, frozen=frozen)
+        finally:
+            if frozen:
+                snapshots.thaw(own, action.domain)
+
+
+def froze(action: CreateSnapshot, hypervisor: Hypervisor, bench: Bench) -> bool:
+    """Freeze the guest; whether it did, where that was only to be tried."""
+    try:
+        snapshots.freeze(hypervisor, action.domain)
+    except GoldenError as err:
+        if action.quiesce != "try":
+            raise
+        fall_back(action, bench, err)
+        return False
+    return True
+
+
+def fall_back(action: CreateSnapshot, bench: Bench, err: GoldenError) -> None:
+    """Note that the guest was not quiesced, and why."""
+    fallback = "; ".join([err.reason, *err.left])
+    bench.learned[f"snapshot of {action.domain}"] = {"consistency": "crash", "fallback": fallback}
+
+
 def went_over(action: CreateSnapshot, bench: Bench) -> bool:
     """Whether the disks write to their overlays already: libvirt fails after that where the guest does not thaw."""
     return writes_to(bench, action.domain, [disk.path for disk in action.snapshot.external_disks])
@@ -139,11 +194,12 @@ def writes_to(bench: Bench, domain: str, paths: Sequence[str | None]) -> bool:
     return any(disk.path in paths for disk in domains.read_live(bench.hypervisor, domain).disks)
 
 
-def take(action: CreateSnapshot, bench: Bench, *, quiesce: bool) -> None:
+def take(action: CreateSnapshot, hypervisor: Hypervisor, *, frozen: bool, quiesce: bool = False) -> None:
+    """Take it; *frozen*: its file systems are, or (*quiesce*) libvirt is to have them frozen meanwhile."""
     snapshots.create(
-        bench.hypervisor,
+        hypervisor,
         action.domain,
-        creation_xml(action.snapshot, quiesce),
+        creation_xml(action.snapshot, frozen),
         disk_only=not action.memory and action.kind == "external",
         prepared=action.kind == "external",
         quiesce=quiesce,
@@ -152,7 +208,14 @@ def take(action: CreateSnapshot, bench: Bench, *, quiesce: bool) -> None:
 
 @perform.register
 def delete_snapshot(action: DeleteSnapshot, bench: Bench) -> Undo:
-    snapshots.delete(bench.hypervisor, action.domain, action.name)
+    if not action.started:
+        snapshots.delete(bench.hypervisor, action.domain, action.name)
+        return None
+    domains.start(bench.hypervisor, action.domain, paused=True)
+    try:
+        snapshots.delete(bench.hypervisor, action.domain, action.name)
+    finally:
+        domains.stop(bench.hypervisor, action.domain)
     return None
 
 
@@ -168,7 +231,9 @@ def forget_snapshot(action: ForgetSnapshot, bench: Bench) -> Undo:
 def redefine_snapshot(action: RedefineSnapshot, bench: Bench) -> Undo:
     hypervisor = bench.hypervisor
     before = {snapshot.name: snapshot for snapshot in snapshots.read_all(hypervisor, action.domain)}
-    snapshots.redefine(hypervisor, action.domain, action.xml, current=action.current)
+    xml = snapshot_xml.with_chains(before[action.name].xml, action.chains)
+    xml = snapshot_xml.with_overlays(xml, action.overlays) if action.overlays else xml
+    snapshots.redefine(hypervisor, action.domain, xml, current=action.current)
 
     def undo() -> None:
         for snapshot in before.values():

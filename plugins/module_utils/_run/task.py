@@ -18,6 +18,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Gold
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, silence
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import require_libraries
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._run.company import Company, apart
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Lanes, carry_out
 
 Params = Mapping[str, Any]
@@ -79,7 +80,7 @@ def verb_result(module: AnsibleModule, verb: Verb, bench: Bench) -> dict[str, An
     """Plan all, do all unless only checking, and put the items' results together; a failed one hides no other's."""
     # A cancelled job (AWX sends SIGTERM) undoes what it began instead of dying in the middle.
     signal.signal(signal.SIGTERM, lambda number, frame: bench.ending.set())
-    planned = verb.plan(bench, module.params)
+    planned = planned_for(verb, bench, module.params)
     items = Batch(planned, verb, bench, module.params, module.check_mode).run()
     for warning in dict.fromkeys(text for plan in planned if isinstance(plan, Plan) for text in plan.warnings):
         module.warn(warning)
@@ -94,6 +95,23 @@ def verb_result(module: AnsibleModule, verb: Verb, bench: Bench) -> dict[str, An
     if failures:
         result.update(failed=True, msg=failure_message(failures, len(items)))
     return result
+
+
+def planned_for(verb: Verb, bench: Bench, params: Params) -> Sequence[Planned]:
+    """A plan or the error for each item; where they are done *together*, plans for all of them or none."""
+    planned = verb.plan(bench, params)
+    if params.get("together"):
+        planned = all_or_none(planned)
+        bench.company = Company([plan for plan in planned if isinstance(plan, Plan)])
+    return planned
+
+
+def all_or_none(planned: Sequence[Planned]) -> Sequence[Planned]:
+    """*planned*, where all can be done; else none is."""
+    failed = [item.item for item in planned if isinstance(item, Failed)]
+    if not failed:
+        return planned
+    return [item if isinstance(item, Failed) else Failed(item.item, apart(", ".join(failed))) for item in planned]
 
 
 class Batch:
@@ -114,7 +132,7 @@ class Batch:
 
     def run(self) -> list[dict[str, Any]]:
         """The items' results, in order."""
-        working = self.params.get("parallel") or 1
+        working = len(self.planned) or 1 if self.bench.company else self.params.get("parallel") or 1
         booting = self.params.get("max_starting") or 0
         self.bench.lanes = Lanes(working, booting or working)
         first, late = ([item for item in self.planned if is_late(item) is late] for late in (False, True))
@@ -176,7 +194,7 @@ def item_result(
         carry_out(item, bench)
         result.update(verb.finish(bench, params, item))
     except GoldenError as err:
-        if isinstance(err, Overtaken) and again and not err.left:
+        if isinstance(err, Overtaken) and again and not err.left and not bench.company:
             newly = planned_anew(item.item, verb, bench, params)
             return item_result(newly, verb, bench, params, check, again=again - 1)
         result.update(err.result(), changed=bool(err.left))

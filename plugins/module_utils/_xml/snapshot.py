@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
@@ -140,6 +140,25 @@ def with_overlays(xml: str, overlays: Mapping[str, str]) -> str:
         source, path = element.find("source"), overlays.get(element.get("name", ""))
         if source is not None and path:
             source.set("file", path)
+    return text_of(root)
+
+
+def with_chains(xml: str, chains: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """The snapshot *xml* with what the files of its domain are built on: *chains* as {path: the (path, format) below}.
+
+    A disk whose chain libvirt has written down already keeps that.
+    """
+    root = parse(xml)
+    for disk in root.findall("domain/devices/disk"):
+        path = attribute(disk, "source", "file")
+        if path not in chains or disk.find("backingStore") is not None:
+            continue
+        place = disk
+        for below, form in chains[path]:
+            place = etree.SubElement(place, "backingStore", type="file")
+            etree.SubElement(place, "format", type=form)
+            etree.SubElement(place, "source", file=below)
+        etree.SubElement(place, "backingStore")
     return text_of(root)
 
 

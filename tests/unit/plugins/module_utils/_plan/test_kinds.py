@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Firmware
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish, choose, with_memory
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish, cautions, choose, with_memory
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Libvirt
 from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._plan.machines import (
     disk,
@@ -21,6 +21,8 @@ from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._plan.ma
 
 UEFI = Firmware("uefi", nvram="/nvram/web")
 SHARED = "<filesystem type='mount'/>"
+FLOPPY = disk("fda", "raw", device="floppy")
+TPM = "<tpm model='tpm-crb'><backend type='emulator'/></tpm>"
 
 
 @pytest.mark.parametrize(
@@ -43,6 +45,9 @@ SHARED = "<filesystem type='mount'/>"
         (machine(snapshots=[internal("one")]), {}, "internal"),
         (line(1), {}, "external"),
         (line(1, state="running"), {"memory": "true"}, "external"),
+        (machine(disk(), disk("vdb")), {"excluded": ("vdb",)}, "external"),
+        (machine(disk(), disk("vdb", "raw")), {"excluded": ("vdb",)}, "external"),
+        (machine(disk(), FLOPPY), {}, "external"),
     ],
 )
 def test_auto_takes_what_works(survey, wish, kind):
@@ -61,7 +66,11 @@ def test_auto_takes_what_works(survey, wish, kind):
         (machine(saved=True), {}, ["managed save"]),
         (machine(), {"memory": "true"}, ["off and has none"]),
         (machine(disk(readonly=True)), {}, ["no disk that the guest writes to"]),
-        (machine(), {"disks": ("vda", "vdx")}, ["the disk vdx", "it has vda"]),
+        (machine(), {"disks": ("vda", "vdx")}, ["the disk vdx", "it writes to vda"]),
+        (machine(disk(), disk("sda", readonly=True)), {"disks": ("vda", "sda")}, ["sda: it is a read-only disk"]),
+        (machine(), {"excluded": ("vdx",)}, ["the disk vdx"]),
+        (machine(), {"excluded": ("vda",)}, ["no disk that the guest writes to"]),
+        (machine(disk(), FLOPPY), {"mode": "internal"}, ["the floppy fda is raw and writable; eject it"]),
         (machine(disk(form="raw")), {"mode": "internal"}, ["vda is raw"]),
         (machine(disk(device="lun", kind="block")), {"mode": "internal"}, ["SCSI device of the host"]),
         (machine(disk(kind="block", form="raw")), {}, ["internal: the disk vda is raw on", "external: the disk vda"]),
@@ -69,6 +78,11 @@ def test_auto_takes_what_works(survey, wish, kind):
         (machine(disk(shareable=True)), {"mode": "external"}, ["shared with other domains"]),
         (machine(disk(transient=True)), {"mode": "external"}, ["transient"]),
         (replace(machine(), files={}), {"mode": "external"}, ["is not there"]),
+        (
+            replace(machine(disk(kind="volume", pool="vg", path=None)), files={}),
+            {"mode": "external"},
+            ["a volume of pool vg, which is none of files"],
+        ),
         (machine(state="running"), {"mode": "internal", "memory": "false"}, ["always has the memory"]),
         (machine(state="running"), {"mode": "internal", "quiesce": "required"}, ["cannot be quiesced"]),
         (machine(state="running"), {"mode": "external", "memory": "true", "quiesce": "required"}, ["with memory it"]),
@@ -105,6 +119,24 @@ def test_some_versions_of_libvirt_start_only_short_chains(version, depth):
     survey = replace(line(24), libvirt=Libvirt(False, version))
     _kind, obstacles = choose(survey, Wish("new"))
     assert bool(obstacles) == (depth == 24)
+
+
+@pytest.mark.parametrize(
+    ("survey", "kind", "words"),
+    [
+        (machine(), "internal", []),
+        (machine(devices=TPM), "internal", ["the state of its TPM is not in the snapshot"]),
+        (machine(devices=TPM, state="running"), "internal", []),
+        (replace(machine(state="running"), libvirt=Libvirt(True, 11003000)), "internal", ["libvirt 11.3"]),
+        (replace(machine(), libvirt=Libvirt(True, 11003000)), "internal", []),
+        (replace(machine(state="running"), libvirt=Libvirt(True, 11004000)), "internal", []),
+        (line(18), "external", []),
+        (replace(line(18), libvirt=Libvirt(True, 11003000)), "external", ["consists of 20 files", "at most 24"]),
+    ],
+)
+def test_what_may_become_an_obstacle_is_told(survey, kind, words):
+    said = " ".join(cautions(survey, Wish("new"), kind))
+    assert all(word in said for word in words) and bool(said) == bool(words)
 
 
 @pytest.mark.parametrize(

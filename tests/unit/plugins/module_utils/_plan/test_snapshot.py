@@ -7,11 +7,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Firmware
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.age import seconds_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import plan_creation
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.snapshot import plan_absent, plan_present
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.snapshot import Retention, plan_absent, plan_present
 from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._plan.machines import (
     disk,
     done,
@@ -23,8 +24,14 @@ from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._plan.ma
 )
 
 
-def present(survey, name="new", keep=None, problem="", **wish):
-    return plan_present(survey, Wish(name, **wish), keep, lambda: problem)
+def present(survey, name="new", keep=None, problem="", since=None, **wish):
+    return plan_present(survey, Wish(name, **wish), Retention(keep, since), lambda: problem)
+
+
+def test_a_floppy_is_said_to_be_left_out():
+    survey = machine(disk(), disk("fda", "raw", device="floppy"))
+    creation = plan_creation(survey, Wish("new"), lambda: "")
+    assert [(one.target, one.kind) for one in creation.snapshot.disks] == [("vda", "external"), ("fda", "no")]
 
 
 def test_an_internal_snapshot_is_one_step():
@@ -98,6 +105,31 @@ def test_the_oldest_of_the_label_go(keep):
     assert plan.after["snapshots"] == ["s1", "s2", "s3", "s4"][4 - keep :]
 
 
+@pytest.mark.parametrize(
+    ("since", "pruned"), [(100, []), (101, ["s1"]), (250, ["s1", "s2"]), (1000, ["s1", "s2", "s3"])]
+)
+def test_the_too_old_of_the_label_go(since, pruned):
+    survey = line(3, label="n", native=True)
+    snapshots = tuple(replace(one, created=100 * number) for number, one in enumerate(survey.snapshots, 1))
+    plan = present(replace(survey, snapshots=snapshots), "s4", since=since, label="n")
+    assert plan.result["pruned"] == pruned
+    plan = present(replace(survey, snapshots=snapshots), "s4", keep=2, since=since, label="n")
+    assert plan.result["pruned"] == (pruned if len(pruned) > 2 else ["s1", "s2"])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("5m", 300), (" 12h ", 43200), ("30d", 2592000), ("1 w", 604800)]
+)
+def test_an_age_is_a_number_and_a_unit(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "30", "d", "0d", "-1d", "1.5h", "3 days", "1d\n1d"])
+def test_no_other_age_is_guessed(text):
+    with pytest.raises(GoldenError, match="30d"):
+        seconds_of(text)
+
+
 def test_other_labels_and_those_below_them_stay():
     survey = machine(
         snapshots=[
@@ -126,7 +158,7 @@ def test_the_current_one_is_never_pruned():
         (machine(snapshots=[internal("one")]), "one", ["delete snapshot one"]),
         (machine(), "gone", []),
         (line(2), "s2", ["delete snapshot s2"]),
-        (line(2), "s1", ["start domain", "delete snapshot s1", "stop domain"]),
+        (line(2), "s1", ["delete snapshot s1"]),
         (line(2, native=True), "s1", ["delete snapshot s1"]),
         (line(2, state="running"), "s1", ["delete snapshot s1"]),
     ],
@@ -135,6 +167,19 @@ def test_deleting(survey, name, steps):
     plan = plan_absent(survey, name)
     assert done(plan.actions) == steps
     assert name not in plan.after["snapshots"]
+
+
+@pytest.mark.parametrize(
+    ("survey", "name", "started"),
+    [
+        (line(2), "s1", True),
+        (line(2), "s2", None),
+        (line(2, native=True), "s1", None),
+        (line(2, state="running"), "s1", None),
+    ],
+)
+def test_qemu_is_started_to_merge_in_the_middle_where_libvirt_does_not(survey, name, started):
+    assert plan_absent(survey, name).actions[-1].started is started
 
 
 def test_after_a_merge_everything_names_the_base():
@@ -147,7 +192,7 @@ def test_libvirt_is_told_first_which_overlay_is_in_use_where_it_knows_another():
     snapshots = (external("s1", "/pool/base", "/pool/gone"), survey.snapshots[1])
     plan = plan_absent(replace(survey, snapshots=snapshots), "s1")
     assert done(plan.actions) == ["redefine snapshot s1", "delete snapshot s1"]
-    assert "/pool/o1" in plan.actions[0].xml and "/pool/gone" not in plan.actions[0].xml
+    assert plan.actions[0].overlays == {"vda": "/pool/o1"}
 
 
 def test_memory_and_uefi_variables_go_with_their_snapshot():
@@ -168,10 +213,42 @@ def branched():
     return machine(disk(path="/pool/n"), snapshots=snapshots, files=files)
 
 
+def test_what_follows_goes_too_if_told():
+    plan = plan_absent(line(3, native=True), "s2", children=True)
+    assert done(plan.actions) == ["delete snapshot s3", "delete snapshot s2"]
+    assert plan.after == {"snapshots": ["s1"], "disks": {"vda": "/pool/o1"}}
+    plan = plan_absent(branched(), "s1", children=True)
+    assert done(plan.actions) == ["forget snapshot s2", "delete volume o1", "delete snapshot s1"]
+    assert plan.after == {"snapshots": [], "disks": {"vda": "/pool/base"}}
+
+
+def test_what_follows_goes_all_or_not_at_all():
+    with pytest.raises(Refused) as refused:
+        plan_absent(line(3, files=[volume("/pool/clone", "/pool/o2")]), "s2", children=True)
+    assert [obstacle.split(":")[0] for obstacle in refused.value.obstacles] == ["s3", "s2"]
+
+
+def test_libvirt_is_told_what_is_below_the_branches_that_were_left():
+    left = replace(line(4, native=True), domain=branched().domain)
+    snapshots = tuple(replace(one, current=one.name == "s3") for one in left.snapshots)
+    files = {**left.files, "/pool/n": volume("/pool/n", "/pool/o2")}
+    plan = plan_absent(replace(left, snapshots=snapshots, files=files), "s1")
+    assert done(plan.actions) == ["redefine snapshot s4", "delete snapshot s1"]
+    assert plan.actions[0].chains == {
+        "/pool/o3": [("/pool/o2", "qcow2"), ("/pool/o1", "qcow2"), ("/pool/base", "qcow2")]
+    }
+
+
 def test_what_is_on_a_branch_that_was_left_goes_with_its_files():
     plan = plan_absent(branched(), "s2")
     assert done(plan.actions) == ["forget snapshot s2", "delete volume o1"]
     assert plan.after["disks"] == {"vda": "/pool/n"}
+
+
+def mixed():
+    """What s2 froze, on a branch that was left, holds an internal snapshot, too."""
+    survey = branched()
+    return replace(survey, snapshots=(*survey.snapshots, internal("inner", base="/pool/o1")))
 
 
 @pytest.mark.parametrize(
@@ -185,6 +262,7 @@ def test_what_is_on_a_branch_that_was_left_goes_with_its_files():
         (line(1, saved=True), "s1", "managed save"),
         (machine(snapshots=[internal("one", base="/pool/old")]), "one", "it is in /pool/old"),
         (replace(line(1), files={}), "s1", "cannot be seen"),
+        (mixed(), "s2", "/pool/o1 is needed by inner"),
     ],
 )
 def test_nothing_that_others_need_is_deleted(survey, name, words):

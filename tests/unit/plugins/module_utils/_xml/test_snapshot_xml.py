@@ -118,6 +118,18 @@ def test_overlays_are_replaced_by_disk():
     assert after.disks[0].base == "/pool/web.raw"
 
 
+def test_what_is_below_a_file_is_written_down_once_and_only_where_libvirt_looks():
+    chains = {"/pool/web.raw": [], "/b": [("/c", "qcow2"), ("/d", "raw")]}
+    told = snapshot_xml.with_chains(EXTERNAL, chains)
+    root = snapshot_xml.parse(told)
+    assert len(root.findall("domain/devices/disk/backingStore")) == 2
+    second = root.findall("domain/devices/disk")[1]
+    assert second.find("backingStore/source").get("file") == "/c"
+    assert second.find("backingStore/backingStore/format").get("type") == "raw"
+    assert len(second.find("backingStore/backingStore/backingStore")) == 0
+    assert snapshot_xml.with_chains(told, chains) == told
+
+
 def test_the_overlay_of_libvirts_own_revert_counts_until_there_is_another():
     theirs = EXTERNAL.replace(
         "<domain type",

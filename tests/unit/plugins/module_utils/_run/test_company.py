@@ -1,0 +1,92 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plans that are carried out together: all or none, and what is final comes last."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._run.company import FROZEN, Company
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, carry_out, perform
+
+LOG = []
+
+
+@dataclass(frozen=True)
+class Step(Action):
+    words: ClassVar[str] = "step"
+    name: str
+    seconds: float = 0
+    fails: bool = False
+
+
+@dataclass(frozen=True)
+class Last(Step):
+    settles: ClassVar[str] = "before"
+
+
+@dataclass(frozen=True)
+class Gathering(Step):
+    gathers: ClassVar[bool] = True
+
+
+@perform.register
+def step(action: Step, bench: Bench):
+    if isinstance(action, Gathering):
+        bench.company.meet(FROZEN)
+    time.sleep(action.seconds)
+    if action.fails:
+        raise GoldenError(action.name, "it fails")
+    LOG.append(action.name)
+    return lambda: LOG.append(f"no {action.name}")
+
+
+def together(*plans):
+    """What is said of each plan, carried out together; empty where it went well."""
+    LOG.clear()
+    plans = [Plan(str(number), actions) for number, actions in enumerate(plans)]
+    bench = Bench(hypervisor=None, company=Company(plans))
+
+    def one(plan):
+        try:
+            carry_out(plan, bench)
+        except GoldenError as err:
+            return str(err)
+        return ""
+
+    with ThreadPoolExecutor(len(plans)) as workers:
+        return list(workers.map(one, plans))
+
+
+def test_what_one_did_is_undone_when_another_fails():
+    said = together((Step("a"),), (Step("b", seconds=0.2, fails=True),), ())
+    assert ["it fails" in text for text in said] == [False, True, False]
+    assert all("1 failed, and so nothing is done" in said[number] for number in (0, 2))
+    assert LOG == ["a", "no a"]
+
+
+def test_nothing_final_is_done_before_all_have_come_so_far():
+    assert together((Step("a"), Last("gone a")), (Step("b", seconds=0.2), Last("gone b"))) == ["", ""]
+    assert sorted(LOG[:2]) == ["a", "b"] and sorted(LOG[2:]) == ["gone a", "gone b"]
+    assert "it fails" in together((Step("a"), Last("gone a")), (Step("b", fails=True),))[1]
+    assert "gone a" not in LOG
+
+
+def test_what_all_have_done_stays_even_if_something_final_fails():
+    said = together((Step("a"), Last("gone a", fails=True)), (Step("b"),))
+    assert "it fails" in said[0] and "what was done up to" in said[0] and said[1] == ""
+    assert sorted(LOG) == ["a", "b"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_those_that_gather_wait_only_for_each_other(fails):
+    said = together((Gathering("a"),), (Step("b", seconds=0.1, fails=fails), Gathering("c")), (Step("d"),))
+    assert all(said) if fails else not any(said)
+    assert threading.active_count() < 10
