@@ -315,3 +315,31 @@ def test_together_none_goes_back_where_one_has_no_such_snapshot(lab):
     lab.write(lab.disk_path(domains[0]), b"later")
     result = lab.run("revert", {"domains": domains, "snapshot": "one"})
     assert [item["failed"] for item in result["reverts"]] == [False, True] and result["failed"]
+
+
+@pytest.mark.parametrize(
+    ("state", "options"),
+    [
+        ("shutoff", []),
+        ("running", []),
+        ("running", ["--disk-only"]),
+        ("running", ["--memspec", "file={memory},snapshot=external"]),
+    ],
+)
+def test_what_virsh_takes_is_followed_reverted_to_and_deleted(lab, state, options):
+    name = lab.machine("a", ["qcow2", "qcow2"], state=state)
+    poke(lab, name, "vda", b"before")
+    options = [option.format(memory=lab.file("theirs.memory")) for option in options]
+    tool("virsh", "-c", lab.uri, "snapshot-create-as", name, "theirs", "by hand", *options)
+    info = lab.run("snapshot_info", {"domain": name})["snapshots"][0]
+    assert (info["description"], info["revertable"], info["deletable"]) == ("by hand", True, True)
+    take(lab, name, "ours")
+    kinds = {one["name"]: one["kind"] for one in lab.run("snapshot_info", {"domain": name})["snapshots"]}
+    assert kinds["theirs"] == kinds["ours"] == ("external" if options else "internal")
+    poke(lab, name, "vda", b"after!")
+    go_back(lab, name, "theirs")
+    assert lab.read(lab.disk_path(name), 6) == b"before" and lab.state(name) == state
+    for snapshot in ("ours", "theirs"):
+        lab.run_and_compare("snapshot", {"domain": name, "name": snapshot, "state": "absent"})
+    assert lab.read(lab.disk_path(name), 6) == b"before" and lab.domain(name).listAllSnapshots(0) == []
+    assert sorted(os.listdir(lab.path / "pool")) == [f"{name}.vda.qcow2", f"{name}.vdb.qcow2"]
