@@ -9,6 +9,12 @@ import time
 import xml.etree.ElementTree as ET
 
 import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import snapshots
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import SNAPSHOT
+from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Batch, planned_for
+from ansible_collections.golden.libvirt.plugins.modules.snapshot import SPEC
 from support.poke import poke
 from support.tiny_guest import Disk
 
@@ -268,6 +274,21 @@ def test_guests_are_frozen_together_before_any_snapshot_begins(lab):
     for domain in domains:
         state = lab.guest(domain).state()
         assert (state["freezes"], state["thaws"], state["frozen"]) == (1, 1, False)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_guest_that_does_not_answer_holds_nobody_up_for_long(lab, monkeypatch, together):
+    monkeypatch.setattr(snapshots, "QUIESCE_SECONDS", 2)
+    domains = group(lab, ["fsfreeze=hang"], [])
+    options = {name: option.get("default") for name, option in SPEC.items()}
+    asked = {"domains": domains, "name": "one", "mode": "external", "quiesce": "required", "together": together}
+    with Hypervisor(lab.uri) as hypervisor:
+        bench, params = Bench(hypervisor), {**options, **asked}
+        items = Batch(planned_for(SNAPSHOT, bench, params), SNAPSHOT, bench, params, False).run()
+    assert [item["failed"] for item in items] == [True, together]
+    assert "may still be frozen" in items[0]["left"][0]
+    assert names(lab, domains[0]) == [] and names(lab, domains[1]) == ([] if together else ["one"])
+    assert not lab.guest(domains[1]).state()["frozen"]
 
 
 def test_together_all_or_none_is_taken(lab):

@@ -54,6 +54,7 @@ class Machine:
             self.take: 3 if len(names) < MOST else 0,
             self.revert: 3 if names else 0,
             self.delete: 2 if names else 0,
+            self.prune: 0.4 if names else 0,
             self.power: 0.3,
         }
         return self.random.choices(list(weights), list(weights.values()))[0]()
@@ -99,6 +100,21 @@ class Machine:
             other.parent = parent if other.parent == name else other.parent
         self.current = parent if self.current == name else self.current
         return f"delete {name}"
+
+    def prune(self):
+        """Delete a snapshot and all that follow from it, which always works: nobody else needs them."""
+        name = self.random.choice(list(self.saved))
+        result = self.do(SNAPSHOT, {**SNAPSHOT_OPTIONS, "name": name, "state": "absent", "children": True})
+        assert not result["failed"], result["msg"]
+        parent, doomed = self.saved[name].parent, self.branch(name)
+        self.saved = {other: saved for other, saved in self.saved.items() if other not in doomed}
+        self.current = parent if self.current in doomed else self.current
+        return f"prune {name}"
+
+    def branch(self, name):
+        """*name* and all that follow from it."""
+        children = [other for other, saved in self.saved.items() if saved.parent == name]
+        return {name, *(below for child in children for below in self.branch(child))}
 
     def power(self):
         domain = self.lab.domain(self.name)

@@ -19,6 +19,7 @@ QUIESCE_SECONDS = 30
 # What libvirt answers when the guest agent is at fault: not configured, unresponsive, timed out, refused.
 AGENT_CODES = (74, 86, 112, 113)
 STAYED_PAUSED = "QEMU saves the memory of a domain that stays paused only once: resume it for a moment."
+BROKEN = "libvirt 11.2 and 11.3 as released cannot revert to internal snapshots with memory: update to 11.4 or newer."
 RISKY = "Use 'force: true' to revert nevertheless: the domain then stops before it starts again in the other shape."
 
 
@@ -84,13 +85,14 @@ def agent_in_time(handle: libvirt.virDomain) -> Iterator[None]:
 def freeze(hypervisor: Hypervisor, domain: str) -> None:
     """Have the guest freeze its file systems, or thaw again what it froze."""
     handle = domains.handle_of(hypervisor, domain)
-    try:
-        with agent_in_time(handle), asking(f"freezing the file systems of {domain}"):
-            handle.fsFreeze(None, 0)
-    except GoldenError as err:
-        if not thawed(handle):
-            err.left += (still_frozen(domain),)
-        raise
+    with agent_in_time(handle):
+        try:
+            with asking(f"freezing the file systems of {domain}"):
+                handle.fsFreeze(None, 0)
+        except GoldenError as err:
+            if not thawed(handle):
+                err.left += (still_frozen(domain),)
+            raise
 
 
 def thaw(hypervisor: Hypervisor, domain: str) -> None:
@@ -143,6 +145,8 @@ def revert(hypervisor: Hypervisor, domain: str, name: str, *, to: str | None, fo
     except GoldenError as err:
         if err.code == libvirt.VIR_ERR_SNAPSHOT_REVERT_RISKY:
             err.advice = RISKY
+        elif "is writable but does not support snapshots" in err.reason:
+            err.advice = BROKEN
         raise
 
 
