@@ -15,7 +15,7 @@ class Action:
 
     A field made with ``repr=False`` (XML, contents, secrets) is not shown to users. Where an action *settles* what
     was done (before it begins, or after it is done), a later failure does not undo that. One that *boots* a guest, and
-    all that come after it, waits until not too many others do so. Where items are worked on together, one that *gathers*
+    all that come after it, waits until not too many others do so. Where items are done together, one that *gathers*
     begins for all of them at the same time.
     """
 

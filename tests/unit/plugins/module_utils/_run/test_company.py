@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run.company import FROZEN, Company
-from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, carry_out, perform
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Lanes, carry_out, perform
 
 LOG = []
 
@@ -52,7 +52,7 @@ def together(*plans):
     """What is said of each plan, carried out together; empty where it went well."""
     LOG.clear()
     plans = [Plan(str(number), actions) for number, actions in enumerate(plans)]
-    bench = Bench(hypervisor=None, company=Company(plans))
+    bench = Bench(hypervisor=None, company=Company(plans), lanes=Lanes(len(plans), len(plans)))
 
     def one(plan):
         try:
