@@ -115,9 +115,9 @@ options:
     type: int
   max_age:
     description:
-      - How old snapshots with O(label) may become, such as V(12h), V(30d) or V(8w). Older ones go, once the new one is
+      - How old snapshots with O(label) may become, such as V(36h), V(90d) or V(12w). Older ones go, once the new one is
         taken; those that O(keep) would never remove stay.
-      - Together with O(keep), one goes that is too old or one too many.
+      - With O(keep) as well, those go that are too old and too many.
     type: str
 attributes:
   check_mode:

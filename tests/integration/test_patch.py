@@ -18,12 +18,14 @@ import pytest
 from support.lab import COLLECTION
 
 POKE = """\
-import pathlib, sys, types
+import pathlib, sys, tempfile, types
 sys.path[:0] = [{support!r}]
 import libvirt
 from support.poke import poke
 domain = libvirt.open({uri!r}).lookupByName(sys.argv[1])
-poke(types.SimpleNamespace(domain=lambda name: domain, path=pathlib.Path({path!r})), sys.argv[1], "vda", b"patched")
+lab = types.SimpleNamespace(domain=lambda name: domain, path=pathlib.Path(tempfile.mkdtemp(dir={path!r})))
+lab.path.chmod(0o711)
+poke(lab, sys.argv[1], "vda", b"patched")
 """
 TASKS = """\
 - name: Write
@@ -101,7 +103,7 @@ def test_a_domain_that_fails_or_is_lost_is_brought_back_and_named_and_the_others
         assert patched(lab, name) == (status == "kept") and lab.state(name) == "running"
     assert "Look whether it is broken: it is broken" in said and "could not be reached any more" in said
     assert f"{off}: does not run" in said and snapshots(lab, off) == []
-    assert f"3 of 5 domains were not patched: {domains[0]}, {domains[2]}, {off}." in said
+    assert f"3 of 5 domains were not patched: {domains[0]}, {domains[2]}, {off}." in said, said
 
 
 def test_all_at_once_with_the_last_snapshot_kept(lab, patch):

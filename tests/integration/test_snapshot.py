@@ -215,7 +215,7 @@ def test_retention_by_age_removes_the_old_of_the_label_only(lab):
     assert item["pruned"] == ["n2"] and "o1 was taken after it" in item["spared"][0]["reason"]
     assert names(lab, name) == ["n1", "n3", "o1"]
     refused = lab.run_and_compare("snapshot", {**asked, "name": "n4", "max_age": "soon"}, fails=True)
-    assert "Write it as 12h, 30d or 8w" in refused["msg"]
+    assert "Write 36h, 90d or 12w" in refused["msg"]
 
 
 @pytest.mark.parametrize("state", ["shutoff", "running"])

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 AGE = re.compile(r"\s*([1-9][0-9]{0,8})\s*([smhdw])\s*")
@@ -16,5 +16,5 @@ def seconds_of(text: str) -> int:
     """The seconds of an age such as ``30d``: seconds, minutes, hours, days, weeks."""
     found = AGE.fullmatch(text)
     if not found:
-        raise GoldenError(f"reading the age {text!r}", "it is no number with a unit", "Write it as 12h, 30d or 8w.")
+        raise Refused("reading max_age", f"{text!r} is no age", "Write 36h, 90d or 12w.")
     return int(found.group(1)) * UNITS[found.group(2)]

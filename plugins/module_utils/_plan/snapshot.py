@@ -78,15 +78,17 @@ def plan_absent(survey: Survey, name: str, children: bool = False) -> Plan:
 
 
 def plan_pruning(survey: Survey, label: str, retention: Retention) -> Pruning:
-    """Delete the snapshots of *label* that are too many, the oldest first, or too old.
+    """Delete the snapshots of *label* that are too many, the oldest first, and too old, as far as either is asked for.
 
     Never the current one, nor one with a child that has not the label; what cannot be deleted is spared.
     """
+    if retention == Retention():
+        return Pruning((), survey)
     labelled = [snapshot for snapshot in survey.snapshots if snapshot.note.label == label]
-    beyond = len(labelled) - retention.keep if retention.keep else 0
+    too_many = labelled[: max(0, len(labelled) - (retention.keep or 0))]
     pruning = Pruning((), survey)
-    for number, snapshot in enumerate(labelled):
-        if number < beyond or (retention.since is not None and 0 < snapshot.created < retention.since):
+    for snapshot in too_many:
+        if retention.since is None or 0 < snapshot.created < retention.since:
             pruning = pruned(pruning, snapshot.name, label)
     return pruning
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +12,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refu
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Lineage, State
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import retention, states
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.age import seconds_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock, children_first, settle
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.retiring import plan_deletion
@@ -21,8 +21,6 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import
 from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import stock_of
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 
-AGE = re.compile(r"([0-9]{1,6})([hdw])")
-SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 RETIRED, LEFT, HALF = "retention", "interrupted run", "interrupted deletion"
 
 
@@ -57,10 +55,7 @@ def rule_of(params: Params) -> retention.Rule:
     """What may go, the options checked."""
     age, before = params["max_age"], None
     if age is not None:
-        found = AGE.fullmatch(age)
-        if not found:
-            raise Refused("reading max_age", f"{age!r} is no age", "Write 36h, 90d or 12w.")
-        before = holder.time_of(time.time() - int(found[1]) * SECONDS[found[2]])
+        before = holder.time_of(time.time() - seconds_of(age))
     if params["keep_last"] is not None and params["keep_last"] < 1:
         raise Refused("reading keep_last", "the newest version always stays", "Set it to 1 or more.")
     return retention.Rule(params["keep_last"], before, tuple(params["keep_labels"]))

@@ -114,7 +114,7 @@ def test_the_too_old_of_the_label_go(since, pruned):
     plan = present(replace(survey, snapshots=snapshots), "s4", since=since, label="n")
     assert plan.result["pruned"] == pruned
     plan = present(replace(survey, snapshots=snapshots), "s4", keep=2, since=since, label="n")
-    assert plan.result["pruned"] == (pruned if len(pruned) > 2 else ["s1", "s2"])
+    assert plan.result["pruned"] == pruned[:2]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_an_age_is_a_number_and_a_unit(text, seconds):
 
 @pytest.mark.parametrize("text", ["", "30", "d", "0d", "-1d", "1.5h", "3 days", "1d\n1d"])
 def test_no_other_age_is_guessed(text):
-    with pytest.raises(GoldenError, match="30d"):
+    with pytest.raises(GoldenError, match="90d"):
         seconds_of(text)
 
 
