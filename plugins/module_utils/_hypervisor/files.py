@@ -10,7 +10,8 @@ from contextlib import suppress
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool, patiently
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams import patiently
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml

@@ -8,24 +8,33 @@ import hashlib
 import os
 import posixpath
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Callable, TypeVar
+from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, NotFound, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams import (
+    BLOCK,
+    BUSY_SECONDS,
+    BUSY_STEP,
+    Digest,
+    busy,
+    file_errors,
+    patiently,
+    received,
+    send,
+    write_all,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
 
-BLOCK = 4 * 1024 * 1024
 # A loser of an exclusive creation gets one of these (libvirt 9.0 to 12.8, two daemons on one directory included).
 TAKEN = (1, 38, 55, 90)
-BUSY_SECONDS = 600
-BUSY_STEP = 0.1
 # Pool types whose volumes are the files of a directory.
 DIRECTORIES = ("dir", "fs", "netfs")
-Result = TypeVar("Result")
 
 
 class Pool:
@@ -168,15 +177,23 @@ class Pool:
     def upload(self, name: str, content: bytes) -> None:
         """Write *content* at the start of a raw volume."""
         with asking(f"writing volume {name} of pool {self.name}"):
-            stream = self.hypervisor.conn.newStream(0)
-            try:
-                patiently(lambda: self.handle_of(name).upload(stream, 0, len(content), 0))
-                for start in range(0, len(content), BLOCK):
-                    send_all(stream, content[start : start + BLOCK])
-                stream.finish()
-            except BaseException:
-                stream.abort()
-                raise
+            blocks = (content[start : start + BLOCK] for start in range(0, len(content), BLOCK))
+            send(self.hypervisor, self.handle_of(name), blocks, len(content))
+
+    def fill(self, name: str, blocks: Iterable[bytes], length: int) -> str:
+        """Write a volume from *blocks*, which have *length* bytes, down to the disk; returns their digest."""
+        doing = f"writing volume {name} of pool {self.name}"
+        with Digest() as digest, asking(doing), file_errors(doing):
+            hashed = digest.passing(blocks)
+            if self.at_hand(name, os.W_OK):
+                with open(self.path_of(name), "r+b", buffering=0) as file:
+                    file.truncate(0)
+                    for block in hashed:
+                        write_all(file.fileno(), block)
+                    os.fsync(file.fileno())
+            else:
+                send(self.hypervisor, self.handle_of(name), hashed, length)
+        return digest.hexdigest()
 
     def download(self, name: str) -> bytes:
         """A volume's bytes; for small ones."""
@@ -191,6 +208,14 @@ class Pool:
             progress(done)
         return digest.hexdigest()
 
+    def durable_sha256(self, name: str) -> str:
+        """The digest of a volume, which is on the disk then where it is a file of this machine."""
+        with ThreadPoolExecutor(max_workers=1) as aside:
+            flushed = aside.submit(self.flush, name)
+            digest = self.sha256(name)
+            flushed.result()
+        return digest
+
     def flush(self, name: str) -> None:
         """Have the system write a volume to its disk, where it is a file of this machine."""
         if self.at_hand(name):
@@ -200,10 +225,10 @@ class Pool:
             finally:
                 os.close(descriptor)
 
-    def at_hand(self, name: str) -> bool:
-        """Whether a volume is a file that this process can read."""
+    def at_hand(self, name: str, access: int = os.R_OK) -> bool:
+        """Whether a volume is a file that this process can read (or write: os.W_OK)."""
         path = self.path_of(name)
-        return self.hypervisor.local and self.type in DIRECTORIES and os.path.isfile(path) and os.access(path, os.R_OK)
+        return self.hypervisor.local and self.type in DIRECTORIES and os.path.isfile(path) and os.access(path, access)
 
     def blocks(self, name: str) -> Iterator[bytes]:
         """A volume's bytes in blocks: read from the file on this machine, else through a libvirt stream."""
@@ -213,39 +238,7 @@ class Pool:
                     yield block
             return
         with asking(f"reading volume {name} of pool {self.name}"):
-            stream = self.hypervisor.conn.newStream(0)
-            try:
-                patiently(lambda: self.handle_of(name).download(stream, 0, 0, 0))
-                while block := stream.recv(BLOCK):
-                    yield block
-                stream.finish()
-            except BaseException:
-                stream.abort()
-                raise
-
-
-def send_all(stream: libvirt.virStream, block: bytes) -> None:
-    view = memoryview(block)
-    while view:
-        view = view[stream.send(bytes(view)) :]
-
-
-def patiently(call: Callable[[], Result]) -> Result:
-    """The result of *call*, made again while libvirt says that a volume is busy."""
-    end = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            return call()
-        except libvirt.libvirtError as err:
-            if not busy(err) or time.monotonic() > end:
-                raise
-        time.sleep(BUSY_STEP)
-
-
-def busy(err: libvirt.libvirtError) -> bool:
-    """Whether libvirt says that a volume is being built or read: [55] of the volume, [1] of its pool."""
-    message = err.get_error_message()
-    return any(said in message for said in ("still being allocated", "asynchronous jobs running", "is still in use"))
+            yield from received(self.hypervisor, self.handle_of(name), 0, 0)
 
 
 def open_pool(hypervisor: Hypervisor, name: str) -> Pool:

@@ -20,13 +20,15 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.seal import seal_obstacles, valid_seal
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.template import definition_of, unpromotable
 
+CANNOT_COMPRESS = "libvirt cannot compress: run the task on the hypervisor itself, or set 'compress: none'"
+
 
 @dataclass(frozen=True)
 class Source:
     """What is to be promoted, as it is now. *disks* are the written disks' volumes, None where there is no such file.
 
     *saved* says that its memory was saved when it stopped; *snapshots* (checkpoints too) and *taken* (the new name)
-    are what a rename minds.
+    are what a rename minds; *local* says that the files are this machine's.
     """
 
     domain: Domain
@@ -36,6 +38,7 @@ class Source:
     saved: bool = False
     snapshots: int = 0
     taken: bool = False
+    local: bool = True
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Asked:
     labels: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     rename_to: str | None = None
+    compress: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,14 @@ class Shelf:
 def obstacles_to(source: Source, asked: Asked) -> list[str]:
     """All that keeps *source* from being promoted, in words."""
     sealing = seal_obstacles(source.domain, source.disks) if asked.sealed else ()
-    return [*standing(source), *sealing, *unpromotable(source.domain.xml), *rename_obstacles(source, asked)]
+    compressing = [CANNOT_COMPRESS] if asked.compress and not source.local else ()
+    return [
+        *standing(source),
+        *sealing,
+        *unpromotable(source.domain.xml),
+        *compressing,
+        *rename_obstacles(source, asked),
+    ]
 
 
 def standing(source: Source) -> list[str]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
@@ -53,6 +53,7 @@ class CopyPart(Action):
     volume: str
     format: str
     capacity: int
+    compress: str | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,8 @@ def making(source: Source, asked: Asked, draft: Version, shelf: Shelf) -> list[A
     for disk in draft.disks:
         volume = source.disks[disk.target]
         if volume:
-            steps.append(CopyPart(disk.target, volume.path, pool, disk.volume, disk.format, volume.capacity))
+            copy = CopyPart(disk.target, volume.path, pool, disk.volume, disk.format, volume.capacity)
+            steps.append(replace(copy, compress=asked.compress or None))
     if source.nvram and draft.nvram:
         steps.append(
             CopyPart("nvram", source.nvram.path, pool, draft.nvram.volume, draft.nvram.format, source.nvram.capacity)

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import copying, domains, files, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.copying import Copy
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder, manifest
 from ansible_collections.golden.libvirt.plugins.module_utils._image.claims import Claims
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
@@ -23,7 +23,6 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run import channel
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 from ansible_collections.golden.libvirt.plugins.module_utils._version import VERSION
-from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
 
 # A manifest's digests and sizes are longer than in the draft that room is made for.
 PER_PART = 128
@@ -58,6 +57,7 @@ def asked_for(params: Params) -> Asked:
         labels={name: str(value) for name, value in params["labels"].items()},
         provenance=params["provenance"],
         rename_to=params["rename_to"],
+        compress=params["compress"] if params["compress"] != "none" else "",
     )
 
 
@@ -92,6 +92,7 @@ def source_of(bench: Bench, name: str, asked: Asked) -> Source:
         disks=found,
         nvram=files.find_at(hypervisor, nvram) if nvram else None,
         lineage=lineage_of(bench, domain, found, asked),
+        local=hypervisor.local,
         saved=domains.saved(hypervisor, name),
         snapshots=domains.snapshot_count(hypervisor, name) if asked.rename_to else 0,
         taken=asked.rename_to in there,
@@ -135,17 +136,10 @@ def claim_version(action: steps.ClaimVersion, bench: Bench) -> Undo:
 
 @perform.register
 def copy_part(action: steps.CopyPart, bench: Bench) -> Undo:
-    pool, source = bench.pool(action.pool), files.handle_at(bench.hypervisor, action.source)
-    xml = volume_xml.new_volume(action.volume, action.capacity, action.format, mode=volume_xml.FROZEN)
-    try:
-        pool.copy(xml, action.volume, source)
-    except AlreadyThere:  # libvirt began it late for a run that had died before our claim
-        pool.delete(action.volume)
-        pool.copy(xml, action.volume, source)
-    with ThreadPoolExecutor(max_workers=1) as aside:
-        flushed = aside.submit(pool.flush, action.volume)  # a version must outlive a power cut right after its manifest
-        bench.learned[action.volume] = {"size": pool.read(action.volume).size, "sha256": pool.sha256(action.volume)}
-        flushed.result()
+    pool = bench.pool(action.pool)
+    wanted = Copy(action.source, action.volume, action.capacity, action.format, compress=action.compress or "")
+    digest = copying.copy(bench.hypervisor, pool, wanted, bench.tell)
+    bench.learned[action.volume] = {"size": pool.read(action.volume).size, "sha256": digest}
     return lambda: delete_part(pool, action.volume)
 
 
@@ -156,9 +150,22 @@ def delete_part(pool: volumes.Pool, volume: str) -> None:
         pool.delete(volume)
 
 
+def refuse_if_changed(draft: Version, bench: Bench) -> None:
+    """Refuse where a file that was copied was written to since: the domain was started, say."""
+    for of in draft.provenance.get("witness", {}).get("files", ()):
+        now = files.find_at(bench.hypervisor, of["path"])
+        if not now or (now.mtime, now.size) != (of["mtime"], of["size"]):
+            raise GoldenError(
+                f"promoting to {draft.image} {draft.version}",
+                f"{of['path']} was written to while it was copied",
+                "Shut the domain down, leave it off, and run this again.",
+            )
+
+
 @perform.register
 def commit_version(action: steps.CommitVersion, bench: Bench) -> Undo:
     draft = action.draft
+    refuse_if_changed(draft, bench)
     version = replace(
         draft,
         disks=tuple(replace(disk, **bench.learned[disk.volume]) for disk in draft.disks),

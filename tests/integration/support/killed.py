@@ -3,7 +3,7 @@
 """Run a module that is killed (SIGKILL) at one of the things that it does to pools.
 
 python killed.py promote.py before 3     # before the third creation, copy, upload or deletion
-python killed.py promote.py amid 3       # when half of it is uploaded, or while libvirt copies
+python killed.py promote.py amid 3       # when half of it is written, or while libvirt copies
 python killed.py promote.py never 0      # not at all; says on the standard error what those things are
 """
 
@@ -27,6 +27,16 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def half(blocks, length):
+    done = 0
+    for block in blocks:
+        if done + len(block) > length // 2:
+            yield block[: length // 2 - done]
+            die()
+        yield block
+        done += len(block)
+
+
 def wrapped(name: str):
     real = getattr(Pool, name)
 
@@ -37,6 +47,8 @@ def wrapped(name: str):
         if len(seen) == number and when == "amid" and name == "upload":
             real(self, args[0], args[1][: len(args[1].rstrip()) // 2])
             die()
+        if len(seen) == number and when == "amid" and name == "fill":
+            return real(self, args[0], half(args[1], args[2]), args[2])
         if len(seen) == number and when == "amid":
             threading.Timer(COPYING_SECONDS, die).start()
         return real(self, *args)
@@ -44,7 +56,7 @@ def wrapped(name: str):
     return call
 
 
-for method in ("create", "copy", "upload", "delete"):
+for method in ("create", "copy", "fill", "upload", "delete"):
     setattr(Pool, method, wrapped(method))
 try:
     runpy.run_path(module, run_name="__main__")

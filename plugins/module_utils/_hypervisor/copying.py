@@ -1,0 +1,112 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Making a version's volume out of a disk: flat, compact, its digest taken on the way where that can be."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Callable
+
+from ansible_collections.golden.libvirt.plugins.module_utils._disk import compact, qcow2
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, files, reading
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.progress import Progress, watching
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
+
+CONVERT = "qemu-img"
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A *volume* of *capacity* bytes to be made of the file or block device *source*, or of what its internal
+    *snapshot* holds; *compress* is zstd, zlib or empty."""
+
+    source: str
+    volume: str
+    capacity: int
+    format: str = "qcow2"
+    snapshot: str | None = None
+    compress: str = ""
+
+    @property
+    def xml(self) -> str:
+        return volume_xml.new_volume(self.volume, self.capacity, self.format, mode=volume_xml.FROZEN)
+
+
+def copy(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None]) -> str:
+    """Make the volume; returns its digest. What a dead run began under its name is replaced.
+
+    Read and digested in one pass where the disk's files can be read here; libvirt copies what else there is.
+    """
+    if wanted.compress:
+        return compressed(hypervisor, pool, wanted, tell)
+    if wanted.format == "qcow2" and (hypervisor.local or wanted.snapshot):
+        try:
+            return in_one_pass(hypervisor, pool, wanted, tell)
+        except (qcow2.Unreadable, PermissionError) as err:
+            if wanted.snapshot:
+                raise Refused(
+                    f"reading snapshot {wanted.snapshot} in {wanted.source}", str(err), "Revert to it and promote that."
+                ) from err
+    source = files.handle_at(hypervisor, wanted.source)
+    with watching(hypervisor, pool, wanted.volume, tell):
+        anew(pool, wanted.volume, lambda: pool.copy(wanted.xml, wanted.volume, source))
+    return pool.durable_sha256(wanted.volume)
+
+
+def anew(pool: Pool, volume: str, make: Callable[[], object]) -> None:
+    """Make a volume of ours, after removing one that libvirt made late for a run that had died before our claim."""
+    try:
+        make()
+    except AlreadyThere:
+        pool.delete(volume)
+        make()
+
+
+def in_one_pass(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None]) -> str:
+    chain = list(chains.chain_of(hypervisor, wanted.source).values()) or [files.volume_at(hypervisor, wanted.source)]
+    with reading.disk_pieces(hypervisor, chain, wanted.snapshot) as pieces:
+        layout, blocks = compact.image(wanted.capacity, pieces)
+        anew(pool, wanted.volume, lambda: pool.create(wanted.xml, wanted.volume))
+        try:
+            return pool.fill(wanted.volume, counted(blocks, Progress(wanted.volume, layout.size, tell)), layout.size)
+        except BaseException:
+            with suppress(GoldenError):
+                pool.delete(wanted.volume)
+            raise
+
+
+def counted(blocks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
+    done = 0
+    for block in blocks:
+        yield block
+        done += len(block)
+        progress.at(done)
+
+
+def compressed(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None]) -> str:
+    """qemu-img alone compresses: libvirt has no word for it."""
+    anew(pool, wanted.volume, lambda: pool.create(wanted.xml, wanted.volume))
+    options = f"compat=1.1,compression_type={wanted.compress}"
+    command = [CONVERT, "convert", "-c", "-W", "-O", "qcow2", "-o", options]
+    command += ["-U", "-l", f"snapshot.name={wanted.snapshot}"] if wanted.snapshot else []
+    form = files.volume_at(hypervisor, wanted.source).format
+    try:
+        with watching(hypervisor, pool, wanted.volume, tell):
+            run([*command, "-f", form, wanted.source, pool.path_of(wanted.volume)], wanted)
+    except BaseException:
+        pool.delete(wanted.volume)
+        raise
+    return pool.durable_sha256(wanted.volume)
+
+
+def run(command: list[str], wanted: Copy) -> None:
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        advice = "Free space in the pool and run this again." if "space" in done.stderr else ""
+        raise GoldenError(f"compressing {wanted.source} into {wanted.volume}", done.stderr.strip(), advice)
