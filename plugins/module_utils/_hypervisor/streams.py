@@ -90,6 +90,17 @@ def file_errors(doing: str) -> Iterator[None]:
         ) from err
 
 
+def write_durably(descriptor: int, blocks: Iterable[bytes]) -> None:
+    """Write *blocks* down to the disk, which begins while they come: it would be idle, and then all there is to do."""
+    with ThreadPoolExecutor(max_workers=1) as aside:
+        flushing: Future[None] | None = None
+        for block in blocks:
+            write_all(descriptor, block)
+            if flushing is None or flushing.done():
+                flushing = aside.submit(os.fdatasync, descriptor)
+    os.fsync(descriptor)
+
+
 def write_all(descriptor: int, block: bytes) -> None:
     view = memoryview(block)
     while view:

@@ -25,7 +25,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams
     patiently,
     received,
     send,
-    write_all,
+    write_durably,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
@@ -188,9 +188,7 @@ class Pool:
             if self.at_hand(name, os.W_OK):
                 with open(self.path_of(name), "r+b", buffering=0) as file:
                     file.truncate(0)
-                    for block in hashed:
-                        write_all(file.fileno(), block)
-                    os.fsync(file.fileno())
+                    write_durably(file.fileno(), hashed)
             else:
                 send(self.hypervisor, self.handle_of(name), hashed, length)
         return digest.hexdigest()
