@@ -1,10 +1,9 @@
 #!/bin/sh
 # Strips a guest's identity, after it has made sure that the guest will make itself a new one at its next boot.
 #
-# usage: seal.sh check|prepare|seal UUID OPERATION...
+# usage: seal.sh check|seal UUID OPERATION...
 #   check    say what sealing would do, and change nothing
-#   prepare  make sure of the next boot, strip nothing
-#   seal     both
+#   seal     make sure of the next boot, then strip
 # UUID is the domain's, so that no other machine is stripped by mistake; "offline" where the script runs on the disks of
 # a domain that is off.
 #
@@ -106,14 +105,13 @@ paths_of() {
       ;;
     histories)
       for home in $(homes); do
-        set -- "$@" "$home"/.*_history "$home"/.lesshst "$home"/.viminfo "$home"/.wget-hsts
+        set -- "$@" "$home"/.*_history "$home"/.lesshst "$home"/.viminfo "$home"/.wget-hsts "$home/.ansible"
       done
       shift
       ;;
     tmp)
       find /tmp /var/tmp -xdev -mindepth 1 -maxdepth 1 ! -name 'systemd-private-*'
       set --
-      for home in $(homes); do set -- "$@" "$home/.ansible"; done
       ;;
     random-seed) set -- /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/random-seed ;;
     agent-state) set -- /var/lib/qemu-ga/* /var/lib/qemu-guest-agent/* /run/qga.state ;;
@@ -165,7 +163,5 @@ mode=$1 uuid=$2
 shift 2
 ensure_domain
 ensure_first_boot
-if [ "$mode" != prepare ]; then
-  for operation; do strip "$operation"; done
-  sync
-fi
+for operation; do strip "$operation"; done
+sync
