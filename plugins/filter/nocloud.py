@@ -19,7 +19,7 @@ options:
     description: The guest's host name, fully qualified where that is known.
     type: str
     required: true
-  instance:
+  instance_id:
     description: The instance's ID. cloud-init does the first boot's work again when it changes.
     type: str
     required: true
@@ -41,7 +41,8 @@ options:
 EXAMPLES = r"""
 - name: Write a seed image
   ansible.builtin.copy:
-    content: "{{ 'web-build' | golden.libvirt.nocloud(instance='1', ssh_keys=[key]) | b64decode(encoding='latin-1') }}"
+    content: >-
+      {{ 'web-build' | golden.libvirt.nocloud(instance_id='1', ssh_keys=[key]) | b64decode(encoding='latin-1') }}
     dest: /tmp/seed.iso
     mode: "0600"
   vars:
@@ -54,16 +55,16 @@ _value:
   type: str
 """
 
-import base64  # noqa: E402
-from typing import Any, Callable  # noqa: E402
+import base64
+from typing import Any, Callable
 
-from ansible.errors import AnsibleFilterError  # noqa: E402
-from ansible_collections.golden.libvirt.plugins.module_utils._seed import nocloud as _nocloud  # noqa: E402
+from ansible.errors import AnsibleFilterError
+from ansible_collections.golden.libvirt.plugins.module_utils._seed import nocloud as _nocloud
 
 
 def nocloud(
     hostname: str,
-    instance: str,
+    instance_id: str,
     ssh_keys: list[str] | None = None,
     user_data: str = "",
     network_config: dict[str, Any] | None = None,
@@ -71,7 +72,9 @@ def nocloud(
     """The seed's image as Base64; AnsibleFilterError where cloud-init would not know what the user data are."""
     if user_data and not _nocloud.is_user_data(user_data):
         raise AnsibleFilterError("the user data begin with nothing that cloud-init knows, such as '#cloud-config'")
-    image = _nocloud.seed(instance, hostname, tuple(ssh_keys or ()), user_data or None, network_config or None)
+    image = _nocloud.seed(
+        instance_id, hostname, tuple(ssh_keys or ()), {"user-data": user_data}, network_config or None
+    )
     return base64.b64encode(image).decode()
 
 
