@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import asking
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool, patiently, send_all
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams import patiently, send_all
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
 
 # Where a transfer is taken up again: what was written last before a crash may not have reached the disk.
