@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write the table of docs/snapshots.md from what the tests recorded in tests/integration/matrix.
@@ -60,7 +59,7 @@ def main() -> int:
     _old, _end, after = rest.partition(END)
     new = before + BEGIN + "\n" + table() + "\n" + END + after
     if "--check" in sys.argv:
-        return 0 if new == text else f"{PAGE} is not current: run scripts/snapshot_table.py"
+        return 0 if new == text else f"{PAGE} is not current: run python3 scripts/snapshot_table.py"
     PAGE.write_text(new)
     return 0
 

@@ -10,4 +10,4 @@ workspace=$(workspace docs)
 cd "$workspace/ansible_collections/golden/libvirt"
 PATH=$tools/bin:$PATH antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all \
   --disallow-unknown-collection-refs --skip-rstcheck .
-"$root/scripts/snapshot_table.py" --check
+"$tools/bin/python" "$root/scripts/snapshot_table.py" --check
