@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
 
 CONVERT = "qemu-img"
+# Runs a command; gives its exit status, output and errors.
+Execute = Callable[[list[str]], tuple[int, str, str]]
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,13 @@ class Copy:
         return volume_xml.new_volume(self.volume, self.capacity, self.format, mode=volume_xml.FROZEN)
 
 
-def copy(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None]) -> str:
+def copy(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None], execute: Execute) -> str:
     """Make the volume; returns its digest. What a dead run began under its name is replaced.
 
     Read and digested in one pass where the disk's files can be read here; libvirt copies what else there is.
     """
     if wanted.compress:
-        return compressed(hypervisor, pool, wanted, tell)
+        return compressed(hypervisor, pool, wanted, tell, execute)
     if wanted.format == "qcow2" and (hypervisor.local or wanted.snapshot):
         try:
             return in_one_pass(hypervisor, pool, wanted, tell)
@@ -89,7 +90,7 @@ def counted(blocks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
         progress.at(done)
 
 
-def compressed(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None]) -> str:
+def compressed(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None], execute: Execute) -> str:
     """qemu-img alone compresses: libvirt has no word for it."""
     anew(pool, wanted.volume, lambda: pool.create(wanted.xml, wanted.volume))
     options = f"compat=1.1,compression_type={wanted.compress}"
@@ -98,15 +99,15 @@ def compressed(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[
     form = files.volume_at(hypervisor, wanted.source).format
     try:
         with watching(hypervisor, pool, wanted.volume, tell):
-            run([*command, "-f", form, wanted.source, pool.path_of(wanted.volume)], wanted)
+            run(execute, [*command, "-f", form, wanted.source, pool.path_of(wanted.volume)], wanted)
     except BaseException:
         pool.delete(wanted.volume)
         raise
     return pool.durable_sha256(wanted.volume)
 
 
-def run(command: list[str], wanted: Copy) -> None:
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        advice = "Free space in the pool and run this again." if "space" in done.stderr else ""
-        raise GoldenError(f"compressing {wanted.source} into {wanted.volume}", done.stderr.strip(), advice)
+def run(execute: Execute, command: list[str], wanted: Copy) -> None:
+    status, _said, error = execute(command)
+    if status:
+        advice = "Free space in the pool and run this again." if "space" in error else ""
+        raise GoldenError(f"compressing {wanted.source} into {wanted.volume}", error.strip(), advice)

@@ -138,7 +138,7 @@ def claim_version(action: steps.ClaimVersion, bench: Bench) -> Undo:
 def copy_part(action: steps.CopyPart, bench: Bench) -> Undo:
     pool = bench.pool(action.pool)
     wanted = Copy(action.source, action.volume, action.capacity, action.format, compress=action.compress or "")
-    digest = copying.copy(bench.hypervisor, pool, wanted, bench.tell)
+    digest = copying.copy(bench.hypervisor, pool, wanted, bench.tell, bench.execute)
     bench.learned[action.volume] = {"size": pool.read(action.volume).size, "sha256": digest}
     return lambda: delete_part(pool, action.volume)
 

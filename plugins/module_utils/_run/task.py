@@ -54,13 +54,17 @@ class Verb:
 def run_verb(spec: Spec, verb: Verb, **rules: Any) -> None:
     """Run *verb* as the module: one connection, all items planned before the first is done, each undone by itself."""
     module = AnsibleModule(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
-    with_hypervisor(module, lambda hypervisor: verb_result(module, verb, Bench(hypervisor, tell=module.log)))
+    with_hypervisor(module, lambda hypervisor: verb_result(module, verb, bench_of(hypervisor, module)))
 
 
 def run_info(spec: Spec, read: Callable[[Bench, Params], dict[str, Any]], **rules: Any) -> None:
     """Run a module that only looks."""
     module = AnsibleModule(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
-    with_hypervisor(module, lambda hypervisor: {"changed": False, **read(Bench(hypervisor), module.params)})
+    with_hypervisor(module, lambda hypervisor: {"changed": False, **read(bench_of(hypervisor, module), module.params)})
+
+
+def bench_of(hypervisor: Hypervisor, module: AnsibleModule) -> Bench:
+    return Bench(hypervisor, tell=module.log, execute=module.run_command)
 
 
 def with_hypervisor(module: AnsibleModule, work: Callable[[Hypervisor], dict[str, Any]]) -> None:

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "modules": {"_argspec", "_run"},
     "inventory": {"_argspec", "_run"},
     "lookup": set(),
-    "filter": set(),
+    "filter": {"_seed"},
     "doc_fragments": set(),
 }
 
@@ -43,6 +43,7 @@ MAY_ASK = {
     "modules": {"ansible"},
     "inventory": {"ansible"},
     "lookup": {"ansible"},
+    "filter": {"ansible"},
 }
 
 

@@ -10,7 +10,13 @@ import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Origin, Record
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.flatten import plan_flatten
-from machines import disk, done, internal, machine, volume
+from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._plan.machines import (
+    disk,
+    done,
+    internal,
+    machine,
+    volume,
+)
 
 VERSION = "/pool/golden.web.1.vda.qcow2"
 TOP = "/pool/web.vda.qcow2"
