@@ -45,7 +45,7 @@ def aged(lab, *days, image="web"):
         ({"keep_last": 3}, ["2", "3", "4"]),
         ({"max_age": "36h"}, ["3", "4"]),
         ({"max_age": "1w", "keep_last": 1}, ["2", "3", "4"]),
-        ({"max_age": "0h"}, ["4"]),
+        ({"max_age": "1h"}, ["4"]),
         ({"keep_last": 1, "images": ["db"]}, ["1", "2", "3", "4"]),
     ],
 )
