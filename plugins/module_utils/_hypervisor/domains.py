@@ -82,9 +82,14 @@ def read_all(hypervisor: Hypervisor) -> list[Domain]:
         try:
             found.append(model_of(handle))
         except GoldenError as err:
-            if err.code != libvirt.VIR_ERR_NO_DOMAIN:
+            if not vanished(err):
                 raise
     return sorted(found, key=lambda domain: domain.name)
+
+
+def vanished(err: GoldenError) -> bool:
+    """Whether that was because the domain is there no more."""
+    return isinstance(err, NotFound) or err.code == libvirt.VIR_ERR_NO_DOMAIN
 
 
 def model_of(handle: libvirt.virDomain) -> Domain:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains, snapshots
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Lineage, Version
@@ -44,13 +45,26 @@ def versions_in(repository: Repository, known: Iterable[Lineage]) -> dict[Lineag
 
 
 def paths_of(bench: Bench, domain: Domain) -> Iterator[str]:
-    """The files that a domain has as disks: as it is defined, as it runs, and in its snapshots."""
+    """The files that a domain has as disks: as it is defined, as it runs, and in its snapshots.
+
+    Of one that somebody removes meanwhile it is those that were read until then.
+    """
+    yield from disks_of(bench, domain)
+    try:
+        yield from paths_besides(bench, domain)
+    except GoldenError as err:
+        if not domains.vanished(err):
+            raise
+
+
+def disks_of(bench: Bench, domain: Domain) -> Iterator[str]:
+    yield from filter(None, (chains.file_of(bench.hypervisor, disk) for disk in domain.disks))
+
+
+def paths_besides(bench: Bench, domain: Domain) -> Iterator[str]:
     hypervisor = bench.hypervisor
-    running = [] if domain.off else [domains.read_live(hypervisor, domain.name)]
-    for disk in (disk for of in (domain, *running) for disk in of.disks):
-        path = chains.file_of(hypervisor, disk)
-        if path:
-            yield path
+    if not domain.off:
+        yield from disks_of(bench, domains.read_live(hypervisor, domain.name))
     if domains.has_snapshots(hypervisor, domain.name):
         for snapshot in snapshots.read_all(hypervisor, domain.name):
             yield from (path for disk in snapshot.disks for path in (disk.path, disk.base) if path)
