@@ -11,7 +11,7 @@ import subprocess
 import libvirt
 import pytest
 from support import versions
-from support.lab import MIB, assert_same, qemu_img
+from support.lab import MIB, assert_same, qemu_img, remove_domain
 
 SECURE = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
 
@@ -391,8 +391,10 @@ def btrfs(lab):
     lab.file = lambda name: str(directory / name)
     yield directory
     for domain in lab.domains():
-        domain.undefine()
-    lab.conn.storagePoolLookupByName(lab.pool).destroy()
+        remove_domain(domain)
+    pool = lab.conn.storagePoolLookupByName(lab.pool)
+    pool.destroy()
+    pool.undefine()
     subprocess.run(["umount", directory], check=True)
 
 
