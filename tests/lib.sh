@@ -55,7 +55,7 @@ uv() { "$root/.venv/uv/bin/uv" "$@"; }
 venv() {
   local name=$1 python=$2 path=$root/.venv/$1 made_of argument
   shift 2
-  made_of=$("$python" --version; echo "$python $*"; for argument; do if [[ -f $argument ]]; then cat "$argument"; fi; done)
+  made_of=$("$python" --version; echo "$python ${*//$root\//}"; for argument; do if [[ -f $argument ]]; then cat "$argument"; fi; done)
   (
     flock 9
     if [[ $(cat "$path/made-of" 2>/dev/null) != "$made_of" ]]; then
