@@ -190,9 +190,9 @@ class Volume:
     size: int
     mtime: str = ""
     mode: str = ""
-    owner: int | None = None
     backing: str | None = None
     backing_format: str | None = None
+    owner: int | None = None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from contextlib import contextmanager, suppress
 LONG = struct.calcsize("l")
 GET, SET = 0x80006601 | LONG << 16, 0x40006602 | LONG << 16
 IMMUTABLE = 0x10
+# linux/capability.h
+CAP_LINUX_IMMUTABLE = 9
 SELINUX = "/sys/fs/selinux/enforce"
 
 
@@ -47,7 +49,17 @@ def is_immutable(path: str) -> bool | None:
         return None
     if flags & IMMUTABLE:
         return True
-    return None if os.geteuid() or os.path.exists(SELINUX) else False
+    return False if may_set() and not os.path.exists(SELINUX) else None
+
+
+def may_set() -> bool:
+    """Whether this process has the capability that the flag takes: root has, but in most containers."""
+    with suppress(OSError), open("/proc/self/status", encoding="ascii", errors="replace") as status:
+        for line in status:
+            name, _colon, value = line.partition(":")
+            if name == "CapEff":
+                return bool(int(value, 16) >> CAP_LINUX_IMMUTABLE & 1)
+    return False
 
 
 def set_immutable(path: str, wanted: bool) -> None:

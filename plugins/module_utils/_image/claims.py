@@ -96,9 +96,8 @@ class Claims:
         except BaseException:
             self.store.delete(volume)
             raise
-        with suppress(GoldenError):  # without it, verifying says so
-            for name in (*(part.volume for part in version.parts), volume) if protect else ():
-                self.store.protect(name)
+        for name in (*(part.volume for part in version.parts), volume) if protect else ():
+            self.store.protect(name)
         with suppress(GoldenError):  # a claim on what is complete says nothing
             self.journal.change(lambda state: self.dropped(state, version.version))
 

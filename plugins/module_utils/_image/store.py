@@ -38,4 +38,4 @@ class Store(Protocol):
         """Delete a volume, a protected one too; nothing where there is none."""
 
     def protect(self, name: str) -> None:
-        """Keep others from changing a volume, as far as the hypervisor can."""
+        """Keep others from changing a volume, as far as the hypervisor can; never an error."""

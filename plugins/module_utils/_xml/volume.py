@@ -54,9 +54,9 @@ def volume_of(pool: str, xml: str) -> Volume:
         size=number("physical") or number("allocation"),
         mtime=root.findtext("target/timestamps/mtime", ""),
         mode=root.findtext("target/permissions/mode", ""),
-        owner=int(owner) if owner is not None else None,
         backing=root.findtext("backingStore/path"),
         backing_format=backing_form.get("type") if backing_form is not None else None,
+        owner=int(owner) if owner is not None else None,
     )
 
 
