@@ -191,12 +191,17 @@ class Pool:
         """Whether a volume is immutable; None for one that is not and cannot be made so from here."""
         return protection.is_immutable(self.path_of(name)) if self.at_hand(name) else None
 
-    @contextmanager
-    def unprotected(self, name: str) -> Iterator[None]:
-        """Take the immutable flag of a version's volume, for as long as it takes to delete it."""
-        flagged = names.parsed(name) is not None and self.protected(name)
+    def unprotect(self, name: str) -> bool:
+        """Take the immutable flag of a version's volume; nobody else's. Returns whether it had one."""
+        flagged = names.parsed(name) is not None and self.protected(name) is True
         if flagged:
             protection.set_immutable(self.path_of(name), False)
+        return flagged
+
+    @contextmanager
+    def unprotected(self, name: str) -> Iterator[None]:
+        """A version's volume without its immutable flag, which it gets back where deleting it fails."""
+        flagged = self.unprotect(name)
         try:
             yield
         except BaseException:

@@ -58,6 +58,7 @@ def bring_version(action: BringVersion, bench: Bench) -> Undo:
         with Hypervisor(action.origin) as far:
             source = Bench(far).pool(action.source)
             for part in version.parts:
+                pool.unprotect(part.volume)  # of a version whose manifest was lost
                 arrive(source, pool, part)
         claims.commit(version, protect=action.protect)
     except BaseException:
