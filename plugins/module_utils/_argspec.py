@@ -10,4 +10,6 @@ Spec = dict[str, dict[str, Any]]
 
 CONNECTION: Spec = {"uri": {"type": "str", "default": "qemu:///system"}}
 PARALLEL: Spec = {"parallel": {"type": "int", "default": 2}}
+TRUST: Spec = {"trusted_signers": {"type": "path"}, "revoked_signers": {"type": "path"}}
+PROTECT: Spec = {"protect": {"type": "bool", "default": True}}
 IMAGE_POOL: Spec = {"image_pool": {"type": "str", "default": "golden"}}

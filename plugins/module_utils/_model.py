@@ -178,7 +178,8 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Volume:
-    """A storage volume. Sizes in bytes; *size* is the file's length (libvirt's physical), *mtime* as libvirt has it."""
+    """A storage volume. Sizes in bytes; *size* is the file's length (libvirt's physical), *mtime* as libvirt has it,
+    *owner* the number of the user whose file it is."""
 
     pool: str
     name: str
@@ -191,11 +192,15 @@ class Volume:
     mode: str = ""
     backing: str | None = None
     backing_format: str | None = None
+    owner: int | None = None
 
 
 @dataclass(frozen=True)
 class VersionDisk:
-    """One disk of a version: *target* in the domain, *volume* in the image pool. Sizes in bytes."""
+    """One disk of a version: *target* in the domain, *volume* in the image pool. Sizes in bytes.
+
+    An empty *sha256* says that nobody has taken the digest yet.
+    """
 
     target: str
     volume: str
@@ -234,7 +239,7 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Version:
-    """One immutable member of an image: what its manifest says."""
+    """One immutable member of an image: what its manifest says. *signature* is OpenSSH's, of all the rest."""
 
     image: str
     version: str
@@ -250,6 +255,7 @@ class Version:
     lineage: Lineage | None = None
     recipe: str | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    signature: str | None = field(default=None, repr=False)
 
     @property
     def parts(self) -> tuple[VersionDisk | VersionNvram, ...]:

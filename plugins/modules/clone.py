@@ -18,6 +18,7 @@ description:
     DHCP server. They are never those of another domain of the hypervisor, running or not.
   - A clone that is there is never replaced. Where it was struck from another version than the one asked for,
     RV(clones[].outdated) says so; M(golden.libvirt.revert) brings it to that version.
+  - With O(trusted_signers), nothing is done with a version that none of them has signed.
   - The clone is defined first and marked as complete last. What a run that was killed has left is removed and made
     anew by the next run.
 author:
@@ -27,6 +28,7 @@ extends_documentation_fragment:
   - golden.libvirt.attributes
   - golden.libvirt.image_pool
   - golden.libvirt.batch
+  - golden.libvirt.trust
 options:
   names:
     description:
@@ -592,7 +594,7 @@ clones:
       elements: dict
 """
 
-from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, PARALLEL, Spec
+from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, PARALLEL, TRUST, Spec
 from ansible_collections.golden.libvirt.plugins.module_utils._run.clone import CLONE
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import run_verb
 
@@ -649,6 +651,7 @@ OWN: Spec = {
 }
 SPEC: Spec = {
     **IMAGE_POOL,
+    **TRUST,
     **PARALLEL,
     **OWN,
     "names": {"type": "list", "elements": "str", "default": [], "aliases": ["name"]},

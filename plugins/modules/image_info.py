@@ -19,6 +19,8 @@ extends_documentation_fragment:
   - golden.libvirt.connection
   - golden.libvirt.attributes
   - golden.libvirt.image_pool
+  - golden.libvirt.batch
+  - golden.libvirt.trust
 options:
   images:
     description: The images to tell about; all by default. One of which there is nothing is left out.
@@ -27,8 +29,11 @@ options:
     aliases: [image]
   verify:
     description:
-      - Whether to read all volumes of these images and compare them with what was promoted.
-      - This takes as long as reading them takes.
+      - Whether to read all volumes of these images, and those that they are overlays of, and compare them with what
+        was promoted; and to look for files that are none of theirs. See RV(images[].versions[].findings) and
+        RV(foreign).
+      - Each is read once, O(parallel) at the same time. This takes as long as reading them takes, over the network
+        where O(uri) leads to another machine.
     type: bool
     default: false
 attributes:
@@ -58,7 +63,17 @@ EXAMPLES = r"""
     image: web
     verify: true
   register: web
-  failed_when: web.images | map(attribute='versions') | flatten | map(attribute='problems') | flatten | length > 0
+  failed_when: >-
+    web.foreign or web.images | map(attribute='versions') | flatten | map(attribute='problems') | flatten
+
+- name: Name the versions that the release team has not signed
+  golden.libvirt.image_info:
+    trusted_signers: /etc/golden/allowed_signers
+  register: there
+
+- name: Show them
+  ansible.builtin.debug:
+    msg: "{{ there.images | map(attribute='versions') | flatten | map(attribute='untrusted') | select }}"
 """
 
 RETURN = r"""
@@ -138,11 +153,52 @@ images:
           description: The names of the domains that were struck from it.
           type: list
           elements: str
+        signature:
+          description: OpenSSH's signature of its manifest, null where it is not signed.
+          type: str
+        signed_by:
+          description: Who of O(trusted_signers) has signed it, null for none of them.
+          type: str
+        untrusted:
+          description:
+            - Why it is untrusted, where O(trusted_signers) says whom to trust; null where it is signed by one of them.
+            - What it is an overlay of must be signed too.
+          type: str
         problems:
-          description: What of its volumes is not as it was promoted, in words.
+          description: What of it is not as it was promoted, in words. The notes of the findings are left out.
           returned: when O(verify=true)
           type: list
           elements: str
+        findings:
+          description: What is to be said of its volumes and those that they are overlays of.
+          returned: when O(verify=true)
+          type: list
+          elements: dict
+          contains: &finding
+            volume:
+              description: The volume.
+              type: str
+            finding:
+              description:
+                - V(tampered) for another content, or something else in the file's place; V(truncated) for one that is
+                  too short; V(missing); V(foreign) for one that is an overlay of what no manifest names, or that
+                  itself none names; V(unreadable).
+                - V(mode) and V(owner) for other ones than it should have, and V(untrusted) for a manifest that nobody
+                  has signed who is trusted.
+                - V(undigested) where the digest was put off, and V(unprotected) for one that is not immutable, are
+                  notes.
+              type: str
+            text:
+              description: The same in words.
+              type: str
+            do:
+              description: What to do about it.
+              type: str
+            note:
+              description:
+                - Whether that is nothing wrong. Where the immutable flag cannot be had, another V(owner) is a note
+                  too, since libvirt gives a volume away when a clone starts.
+              type: bool
     deleted:
       description: The versions that were deleted, with C(version), C(reason) and C(date).
       type: list
@@ -224,14 +280,24 @@ images:
         orphaned:
           description: Whether its version is gone.
           type: bool
+foreign:
+  description:
+    - Volumes under the names of images that no manifest and no journal names, and manifests that are damaged or another
+      version's. Of the images asked for, or of all.
+  returned: when O(verify=true)
+  type: list
+  elements: dict
+  contains: *finding
 """
 
-from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, Spec
+from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, PARALLEL, TRUST, Spec
 from ansible_collections.golden.libvirt.plugins.module_utils._run.image_info import read
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import run_info
 
 SPEC: Spec = {
     **IMAGE_POOL,
+    **PARALLEL,
+    **TRUST,
     "images": {"type": "list", "elements": "str", "aliases": ["image"]},
     "verify": {"type": "bool", "default": False},
 }

@@ -21,6 +21,7 @@ extends_documentation_fragment:
   - golden.libvirt.connection
   - golden.libvirt.attributes
   - golden.libvirt.image_pool
+  - golden.libvirt.protect
 options:
   domain:
     description: The domain. It must be off.
@@ -82,6 +83,14 @@ options:
       - A new name for the domain once it was promoted, one that tells its purpose.
       - Where the domain is gone and there is one of this name, that is taken to be the one renamed by an earlier run.
     type: str
+  signing_key:
+    description:
+      - The file of an OpenSSH key to sign the manifest with, on the machine that the task runs on. Who has a list of
+        trusted signers, such as C(trusted_signers) of M(golden.libvirt.clone), can then tell that the version is yours.
+      - The key must need no passphrase. Or name a public key whose private half is in the C(ssh-agent) that the
+        task's environment leads to (C(SSH_AUTH_SOCK)).
+      - This needs C(ssh-keygen) there. A version that is there already stays as it is, signed or not.
+    type: path
   provenance:
     description: Where the version comes from, such as the job's number and address, kept in the manifest.
     type: dict
@@ -117,6 +126,12 @@ EXAMPLES = r"""
     version: "2026.1"
     sealed: false
     rename_to: legacy-golden
+
+- name: Sign a version
+  golden.libvirt.promote:
+    domain: web-build
+    image: web
+    signing_key: /root/.ssh/golden_ed25519
 """
 
 RETURN = r"""
@@ -187,12 +202,13 @@ versions:
       elements: dict
 """
 
-from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL
+from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, PROTECT
 from ansible_collections.golden.libvirt.plugins.module_utils._run.promote import PROMOTE
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import run_verb
 
 SPEC = {
     **IMAGE_POOL,
+    **PROTECT,
     "domain": {"type": "str", "required": True},
     "image": {"type": "str", "required": True},
     "version": {"type": "str"},
@@ -205,6 +221,8 @@ SPEC = {
     "labels": {"type": "dict", "default": {}},
     "description": {"type": "str", "default": ""},
     "rename_to": {"type": "str"},
+    # A path; what is in the file never comes near a log.
+    "signing_key": {"type": "path", "no_log": False},
     "provenance": {"type": "dict", "default": {}},
 }
 

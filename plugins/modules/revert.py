@@ -32,6 +32,7 @@ extends_documentation_fragment:
   - golden.libvirt.attributes
   - golden.libvirt.image_pool
   - golden.libvirt.batch
+  - golden.libvirt.trust
 options:
   domains:
     description: The domains.
@@ -83,7 +84,7 @@ options:
         with it.
       - So do UEFI variables whose copy is gone, and a definition that is not in the snapshot.
       - Memory that the domain was put to disk with (managed save) is discarded.
-      - With O(to=version), the clone's snapshots are removed, and a revoked version is gone to.
+      - With O(to=version), the clone's snapshots are removed, and a revoked version is gone to; never an untrusted one.
       - A snapshot in qcow2 whose name is of digits only may be another one to QEMU, which takes that for a number.
     type: bool
     default: false
@@ -210,13 +211,14 @@ reverts:
       elements: dict
 """
 
-from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, PARALLEL
+from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, PARALLEL, TRUST
 from ansible_collections.golden.libvirt.plugins.module_utils._run.revert import REVERT
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import run_verb
 
 SPEC = {
     **PARALLEL,
     **IMAGE_POOL,
+    **TRUST,
     "domains": {"type": "list", "elements": "str", "required": True, "aliases": ["domain"]},
     "to": {"type": "str", "choices": ["snapshot", "version"], "default": "snapshot"},
     "snapshot": {"type": "str", "aliases": ["name"]},

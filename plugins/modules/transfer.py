@@ -21,13 +21,15 @@ extends_documentation_fragment:
   - golden.libvirt.connection
   - golden.libvirt.attributes
   - golden.libvirt.image_pool
+  - golden.libvirt.protect
+  - golden.libvirt.trust
 options:
   image:
     description: The image.
     type: str
     required: true
   versions:
-    description: The versions. A revoked one is refused.
+    description: The versions. A revoked one is refused, and with O(trusted_signers) an untrusted one.
     type: list
     elements: str
     required: true
@@ -65,6 +67,13 @@ EXAMPLES = r"""
     version: "4"
     from_uri: qemu:///system
   loop: [kvm1, kvm2]
+
+- name: Fetch only what the release team has signed
+  golden.libvirt.transfer:
+    image: web
+    version: "4"
+    from_uri: qemu+ssh://root@builder/system
+    trusted_signers: /etc/golden/allowed_signers
 """
 
 RETURN = r"""
@@ -113,12 +122,14 @@ versions:
       elements: dict
 """
 
-from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, Spec
+from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, PROTECT, TRUST, Spec
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import run_verb
 from ansible_collections.golden.libvirt.plugins.module_utils._run.transfer import TRANSFER
 
 SPEC: Spec = {
     **IMAGE_POOL,
+    **PROTECT,
+    **TRUST,
     "image": {"type": "str", "required": True},
     "versions": {"type": "list", "elements": "str", "required": True, "aliases": ["version"]},
     "from_uri": {"type": "str", "required": True},

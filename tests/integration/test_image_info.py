@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 from support import versions
@@ -142,7 +144,8 @@ def tamper(lab, name, change):
     path = pathlib.Path(lab.file(name))
     path.chmod(0o644)
     change(path)
-    path.chmod(0o444)
+    if path.exists():
+        path.chmod(0o444)
 
 
 def flip(path):
@@ -151,45 +154,141 @@ def flip(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        (flip, "golden.web.1.vda.raw has another content than was promoted"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "golden.web.1.vda.raw has 16777215 bytes instead of"),
-        (lambda path: None, None),
-        (lambda path: path.unlink() or path.touch(), "golden.web.1.vda.raw has 0 bytes instead of 16777216"),
-    ],
-)
-def test_verify_finds_what_was_tampered_with(lab, change, problem):
-    versions.add(lab, "web", "1", disks=["raw"])
-    linked, full = clone(lab, "a", version="1") + clone(lab, "full", version="1", linked=False)
-    tamper(lab, "golden.web.1.vda.raw", change)
-    lab.refresh()
-    found = told(lab, verify=True)["versions"][0]["problems"]
-    assert len(found) == (problem is not None)
-    assert clones_of(told(lab))[linked]["drifted"] is None
-    drifted = {name: of["drifted"] for name, of in clones_of(told(lab, verify=True)).items()}
-    assert drifted == {linked: problem is not None, full: None}
-    assert not problem or found[0].startswith(problem)
+def another_versions(path):
+    path.write_bytes(path.with_name("golden.web.good.vda.raw").read_bytes())
 
 
-def test_verify_finds_missing_writable_and_rebased_volumes(lab):
-    versions.add(lab, "web", "1", disks=["qcow2", "qcow2", "qcow2"])
-    pathlib.Path(lab.file("golden.web.1.vda.qcow2")).unlink()
-    pathlib.Path(lab.file("golden.web.1.vdb.qcow2")).chmod(0o644)
-    base = lab.disk("base.qcow2")
-    tamper(
-        lab,
-        "golden.web.1.vdc.qcow2",
-        lambda path: qemu_img("rebase", "-u", "-f", "qcow2", "-b", base, "-F", "qcow2", str(path)),
-    )
+def linked_elsewhere(path):
+    path.rename(path.parent.parent / "moved")
+    path.symlink_to(path.parent.parent / "moved")
+
+
+# What is done to a version's disk, what that is called, and the words.
+DAMAGES = {
+    "flipped": (flip, "tampered", "has another content than was promoted"),
+    "swapped": (another_versions, "tampered", "has another content than was promoted"),
+    "linked": (linked_elsewhere, "tampered", "is a symbolic link to /"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:-1]), "truncated", "has 16777215 bytes instead of 16777"),
+    "empty": (lambda path: path.write_bytes(b""), "truncated", "has 0 bytes instead of 16777216"),
+    "longer": (lambda path: path.write_bytes(path.read_bytes() + b"x"), "tampered", "has 16777217 bytes instead of"),
+    "gone": (lambda path: path.unlink(), "missing", "is missing"),
+    "open": (lambda path: None, "mode", "has mode 0644 instead of 0444"),
+    "given": (lambda path: os.chown(path, 64055, 0), "owner", "belongs to user 64055 instead of 0"),
+}
+
+
+@pytest.fixture
+def damaged(lab):
+    """A pool with a good version and, for each damage, one that has it."""
+    for version in ("good", *DAMAGES):
+        versions.add(lab, "web", version, disks=["raw"])
+    linked, full = clone(lab, "a", version="flipped") + clone(lab, "full", version="flipped", linked=False)
+    for version, (change, _finding, _words) in DAMAGES.items():
+        tamper(lab, f"golden.web.{version}.vda.raw", change)
+    os.chmod(lab.file("golden.web.open.vda.raw"), 0o644)
     lab.refresh()
-    found = told(lab, verify=True)["versions"][0]["problems"]
-    assert found[:2] == [
-        "golden.web.1.vda.qcow2 is missing",
-        "golden.web.1.vdb.qcow2 has mode 0644 instead of 0444",
+    yield {linked: True, full: None}
+    lab.unprotect()
+
+
+def findings_in(found):
+    return {
+        version["version"]: [(of["finding"], of["text"]) for of in version["findings"] if not of["note"]]
+        for version in found["versions"]
+    }
+
+
+def test_verify_tells_apart_what_was_done_to_volumes(lab, damaged):
+    assert {item["drifted"] for item in told(lab)["clones"]} == {None}
+    found = told(lab, verify=True)
+    findings = findings_in(found)
+    assert findings.pop("good") == []
+    assert set(findings) == set(DAMAGES)
+    for version, (_change, finding, words) in DAMAGES.items():
+        ((kind, text),) = findings[version]
+        assert (kind, text.startswith(f"golden.web.{version}.vda.raw {words}")) == (finding, True), text
+    assert {name: of["drifted"] for name, of in clones_of(found).items()} == damaged
+    everything = [of for version in found["versions"] for of in version["findings"]]
+    assert all(of["do"] and of["volume"] for of in everything)
+    texts = {version["version"]: version["problems"] for version in found["versions"]}
+    assert texts["flipped"] == ["golden.web.flipped.vda.raw has another content than was promoted"]
+
+
+def test_verify_does_so_from_far_away_too(lab, damaged):
+    """There a link is not seen but for what it leads to, and nobody can have the immutable flag."""
+    images = lab.run("image_info", {"image_pool": lab.pool, "uri": far_uri(lab), "verify": True, "parallel": 4})
+    (found,) = images["images"]
+    kinds = {version: [kind for kind, _text in of] for version, of in findings_in(found).items()}
+    expected = {version: [finding] for version, (_change, finding, _words) in DAMAGES.items()}
+    assert kinds == {**expected, "linked": [], "given": [], "good": []}
+    notes = {of["finding"] for version in found["versions"] for of in version["findings"] if of["note"]}
+    assert notes == {"unprotected", "owner"}
+
+
+def far_uri(lab):
+    """A connection that may lead to another machine, as far as the modules know."""
+    return lab.uri.replace("qemu:", "qemu+unix:")
+
+
+def test_verify_reads_what_versions_are_overlays_of(lab):
+    """A version that was frozen in place is an overlay of other versions."""
+    first, top = versions.add(lab, "base", "1"), versions.add(lab, "web", "1")
+    stray, base = versions.add(lab, "web", "2"), lab.disk("base.qcow2")
+    for version, below in ((top, lab.file(first.disks[0].volume)), (stray, base)):
+        volume = version.disks[0].volume
+        tamper(
+            lab,
+            volume,
+            lambda path, below=below: qemu_img("rebase", "-u", "-f", "qcow2", "-b", below, "-F", "qcow2", str(path)),
+        )
+        size, digest = versions.size_of(lab, volume), versions.digest_of(lab, volume)
+        versions.write(lab, replace(version, disks=(replace(version.disks[0], size=size, sha256=digest),)))
+    found = findings_in(told(lab, verify=True))
+    assert found["1"] == []
+    assert found["2"] == [("foreign", f"golden.web.2.vda.qcow2 is an overlay of {base}, which no manifest names")]
+    tamper(lab, first.disks[0].volume, flip)
+    assert findings_in(told(lab, verify=True))["1"] == [
+        ("tampered", "golden.base.1.vda.qcow2 has another content than was promoted")
     ]
-    assert f"golden.web.1.vdc.qcow2 is an overlay of {base}, which no manifest names" in found
+
+
+def test_verify_finds_files_that_are_nobodys(lab):
+    for image, version in (("web", "1"), ("web", "2"), ("web", "3"), ("web", "4"), ("db", "1")):
+        versions.add(lab, image, version)
+    lab.run("channel", channel(lab, "stable", "1"))
+    pool = lab.path / "pool"
+    for stranger in ("golden.web.1.vdz.qcow2", "golden.web.evil", "golden.nothing.7.vda.qcow2", "golden.iso"):
+        (pool / stranger).write_bytes(b"x")
+    (pool / "not-golden.qcow2").write_bytes(b"x")
+    # Another version's manifest, a torn one, and one that stays empty.
+    shutil.copy(pool / "golden.web.1.manifest.json", pool / "golden.web.2.manifest.json")
+    (pool / "golden.web.3.manifest.json").write_bytes((pool / "golden.web.3.manifest.json").read_bytes()[:99])
+    (pool / "golden.web.4.manifest.json").write_bytes(b" " * 4096)
+    versions.set_state(lab, "web", "4", "absent", "old")
+    lab.refresh()
+    mine = {
+        "golden.web.1.vdz.qcow2": "foreign",
+        "golden.web.evil": "foreign",
+        "golden.web.2.manifest.json": "tampered",
+        "golden.web.2.vda.qcow2": "foreign",
+        "golden.web.3.manifest.json": "tampered",
+        "golden.web.3.vda.qcow2": "foreign",
+    }
+    for asked, expected in (
+        ({"images": ["web"]}, mine),
+        ({}, {**mine, "golden.nothing.7.vda.qcow2": "foreign", "golden.iso": "foreign"}),
+    ):
+        found = lab.run_and_compare("image_info", {"image_pool": lab.pool, "verify": True, **asked})
+        assert {of["volume"]: of["finding"] for of in found["foreign"]} == expected
+        assert [of["version"] for of in found["images"][-1]["versions"]] == ["1"]
+
+
+def test_a_digest_that_was_put_off_is_noted(lab):
+    version = versions.add(lab, "web", "1")
+    versions.write(lab, replace(version, disks=(replace(version.disks[0], sha256=""),)))
+    (found,) = told(lab, verify=True)["versions"]
+    assert found["problems"] == []
+    assert "undigested" in [of["finding"] for of in found["findings"]]
 
 
 def test_a_pool_that_was_copied_by_hand_holds_the_images(lab):

@@ -10,10 +10,12 @@ import posixpath
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Callable
 
+from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, NotFound, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import protection
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams import (
     BLOCK,
@@ -35,6 +37,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume 
 TAKEN = (1, 38, 55, 90)
 # Pool types whose volumes are the files of a directory.
 DIRECTORIES = ("dir", "fs", "netfs")
+IMMUTABLE = (
+    "It may be immutable ('lsattr {path}'): run this on the hypervisor itself, as root, or take the flag there: "
+    "'chattr -i {path}'."
+)
 
 
 class Pool:
@@ -171,8 +177,37 @@ class Pool:
         """
         if self.find(name) is None:
             return
-        with asking(f"deleting volume {name} of pool {self.name}"):
+        golden = names.parsed(name) is not None
+        advice = IMMUTABLE.format(path=self.path_of(name)) if golden else ""
+        with asking(f"deleting volume {name} of pool {self.name}", advice), self.unprotected(name):
             patiently(lambda: self.handle_of(name).delete(0))
+
+    def protect(self, name: str) -> None:
+        """Make a volume immutable, where the system and its file system have that and this process may."""
+        if self.at_hand(name):
+            protection.set_immutable(self.path_of(name), True)
+
+    def protected(self, name: str) -> bool | None:
+        """Whether a volume is immutable; None for one that is not and cannot be made so from here."""
+        return protection.is_immutable(self.path_of(name)) if self.at_hand(name) else None
+
+    def unprotect(self, name: str) -> bool:
+        """Take the immutable flag of a version's volume; nobody else's. Returns whether it had one."""
+        flagged = names.parsed(name) is not None and self.protected(name) is True
+        if flagged:
+            protection.set_immutable(self.path_of(name), False)
+        return flagged
+
+    @contextmanager
+    def unprotected(self, name: str) -> Iterator[None]:
+        """A version's volume without its immutable flag, which it gets back where deleting it fails."""
+        flagged = self.unprotect(name)
+        try:
+            yield
+        except BaseException:
+            if flagged:
+                self.protect(name)
+            raise
 
     def upload(self, name: str, content: bytes) -> None:
         """Write *content* at the start of a raw volume."""
@@ -228,14 +263,22 @@ class Pool:
         path = self.path_of(name)
         return self.hypervisor.local and self.type in DIRECTORIES and os.path.isfile(path) and os.access(path, access)
 
+    def link(self, name: str) -> str | None:
+        """Where a symbolic link leads that is in a volume's place; None for none. libvirt does not tell of them."""
+        if self.hypervisor.local and self.type in DIRECTORIES:
+            with suppress(OSError):
+                return os.readlink(self.path_of(name))
+        return None
+
     def blocks(self, name: str) -> Iterator[bytes]:
         """A volume's bytes in blocks: read from the file on this machine, else through a libvirt stream."""
+        doing = f"reading volume {name} of pool {self.name}"
         if self.at_hand(name):
-            with open(self.path_of(name), "rb", buffering=0) as file:
+            with file_errors(doing), open(self.path_of(name), "rb", buffering=0) as file:
                 while block := file.read(BLOCK):
                     yield block
             return
-        with asking(f"reading volume {name} of pool {self.name}"):
+        with asking(doing):
             yield from received(self.hypervisor, self.handle_of(name), 0, 0)
 
 

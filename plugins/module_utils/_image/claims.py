@@ -81,10 +81,11 @@ class Claims:
         with suppress(AlreadyThere):
             self.store.create(new_volume(volume, size, "raw"), volume)
 
-    def commit(self, version: Version) -> None:
+    def commit(self, version: Version, *, protect: bool = True) -> None:
         """Make a claimed version visible and give the claim up; Overtaken where the claim is not mine any more.
 
-        Where this raises the version is not visible.
+        Where this raises the version is not visible. *protect* has the store keep others from changing it: not
+        before, since a run that takes a claim over may have to.
         """
         volume = self.volume(version.version)
         self.journal.change(lambda state: self.renewed(state, version.version))
@@ -95,12 +96,14 @@ class Claims:
         except BaseException:
             self.store.delete(volume)
             raise
+        for name in (*(part.volume for part in version.parts), volume) if protect else ():
+            self.store.protect(name)
         with suppress(GoldenError):  # a claim on what is complete says nothing
             self.journal.change(lambda state: self.dropped(state, version.version))
 
     def check(self, version: Version) -> None:
         volume = self.volume(version.version)
-        if manifest.version_in(self.store.download(volume)) != version:
+        if manifest.version_in(self.store.download(volume), self.image, version.version) != version:
             raise GoldenError(
                 f"writing the manifest of {self.image} {version.version}",
                 f"volume {volume} reads otherwise than it was written",
@@ -137,7 +140,7 @@ class Claims:
 
     def complete(self, version: str) -> bool:
         with suppress(NotFound):
-            return manifest.version_in(self.store.download(self.volume(version))) is not None
+            return manifest.version_in(self.store.download(self.volume(version)), self.image, version) is not None
         return False
 
     def volume(self, version: str) -> str:

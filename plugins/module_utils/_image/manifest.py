@@ -5,10 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
-from ansible_collections.golden.libvirt.plugins.module_utils._image.documents import content_of, document
+from ansible_collections.golden.libvirt.plugins.module_utils._image.documents import (
+    canonical,
+    content_of,
+    document,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Lineage,
     Sealed,
@@ -23,10 +27,21 @@ def bytes_of(version: Version) -> bytes:
     return document("manifest", content_from(version))
 
 
-def version_in(raw: bytes) -> Version | None:
-    """The version that a manifest volume's content says; None while it is empty or torn."""
+def signed_bytes(version: Version) -> bytes:
+    """What a signature of *version* signs: the content of its manifest, in its one spelling, with a null signature.
+
+    They are made anew from what a reader understood, so that nothing unsigned is ever acted on. A key that is added to
+    the manifest must be left out where it says nothing, or older signatures break.
+    """
+    return canonical(content_from(replace(version, signature=None))).encode()
+
+
+def version_in(raw: bytes, image: str, version: str) -> Version | None:
+    """The version that the content of its manifest volume says; None while it is empty or torn, or another one's."""
     content = content_of("manifest", raw)
-    return version_from(content) if content is not None else None
+    if content is None or (content["image"], content["version"]) != (image, version):
+        return None
+    return version_from(content)
 
 
 def content_from(version: Version) -> dict[str, Any]:
@@ -46,7 +61,7 @@ def content_from(version: Version) -> dict[str, Any]:
         "lineage": asdict(version.lineage) if version.lineage else None,
         "recipe": version.recipe,
         "provenance": dict(version.provenance),
-        "signature": None,
+        "signature": version.signature,
     }
 
 
@@ -74,4 +89,5 @@ def version_from(content: Mapping[str, Any]) -> Version:
         lineage=Lineage(**lineage) if lineage else None,
         recipe=content["recipe"],
         provenance=content["provenance"],
+        signature=content["signature"],
     )

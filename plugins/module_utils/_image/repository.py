@@ -38,7 +38,7 @@ class Repository:
     def find(self, image: str, version: str) -> Version | None:
         """The version, or None where there is no complete one of that name."""
         volume = names.manifest_volume(image, version)
-        return version_in(self.store.download(volume)) if volume in self.volumes else None
+        return version_in(self.store.download(volume), image, version) if volume in self.volumes else None
 
     def state(self, image: str) -> State:
         """What the image's newest whole journal record says."""

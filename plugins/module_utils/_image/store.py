@@ -35,4 +35,7 @@ class Store(Protocol):
         """All bytes of a volume."""
 
     def delete(self, name: str) -> None:
-        """Delete a volume; nothing where there is none."""
+        """Delete a volume, a protected one too; nothing where there is none."""
+
+    def protect(self, name: str) -> None:
+        """Keep others from changing a volume, as far as the hypervisor can; never an error."""

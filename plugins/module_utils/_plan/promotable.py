@@ -57,6 +57,8 @@ class Asked:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     rename_to: str | None = None
     compress: str = ""
+    signing_key: str | None = None
+    protect: bool = True
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,10 @@ class CopyPart(Action):
 
 @dataclass(frozen=True)
 class CommitVersion(Action):
-    """Write the manifest, with the copies' digests: from here on the version exists."""
+    """Write the manifest, with the copies' digests: from here on the version exists.
+
+    It is signed with a key before (*signed_with* is its file), and its volumes are protected from others after.
+    """
 
     words: ClassVar[str] = "commit version"
     settles: ClassVar[str] = "after"
@@ -66,6 +69,8 @@ class CommitVersion(Action):
     version: str
     pool: str
     draft: Version = field(repr=False)
+    signed_with: str | None = None
+    protect: bool = field(default=True, repr=False)
 
 
 def plan_promote(source: Source, asked: Asked, shelf: Shelf, by: Mapping[str, str]) -> Plan:
@@ -89,12 +94,20 @@ def plan_promote(source: Source, asked: Asked, shelf: Shelf, by: Mapping[str, st
         before=side(asked, found, pointing, source.domain.name),
         after=side(asked, version, dict.fromkeys(pointing, version.version), name or source.domain.name),
         result={"image": asked.image, "version": version.version, "domain": name or source.domain.name},
-        warnings=() if found else hints(version),
+        warnings=unsigned(asked, found) if found else hints(version),
     )
 
 
 def doing(source: Source, asked: Asked) -> str:
     return f"promoting {source.domain.name} to a version of {asked.image}"
+
+
+def unsigned(asked: Asked, found: Version) -> tuple[str, ...]:
+    """That a signature was asked for which the version that is there cannot get any more."""
+    if not asked.signing_key or found.signature:
+        return ()
+    words = f"{found.image} {found.version}"
+    return (f"{words} is there already, and is not signed: versions never change. Use 'force' to make a signed one.",)
 
 
 def hints(version: Version) -> tuple[str, ...]:
@@ -169,7 +182,7 @@ def making(source: Source, asked: Asked, draft: Version, shelf: Shelf) -> list[A
         steps.append(
             CopyPart("nvram", source.nvram.path, pool, draft.nvram.volume, draft.nvram.format, source.nvram.capacity)
         )
-    return [*steps, CommitVersion(asked.image, draft.version, pool, draft)]
+    return [*steps, CommitVersion(asked.image, draft.version, pool, draft, asked.signing_key, asked.protect)]
 
 
 def channel_moves(asked: Asked, version: str, state: State) -> list[AssignChannel]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Facts, Lineage, State, Version
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import (
@@ -16,6 +16,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import
     said_of,
     to_come,
 )
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.verify import UNTRUSTED, Finding
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Holding:
-    """One image as it was read. *problems* by version, where it was verified; *above* are the ancestors of its
+    """One image as it was read. *findings* by version, where it was verified; *above* are the ancestors of its
     versions, as far as they are there."""
 
     name: str
     versions: Sequence[Version] = ()
     state: State = State()
     unfinished: Sequence[Held] = ()
-    problems: Mapping[str, Sequence[str]] | None = None
+    findings: Mapping[str, Sequence[Finding]] | None = None
     above: Mapping[Lineage, Version] = field(default_factory=dict)
 
 
@@ -115,7 +116,11 @@ def version_facts(
     """What is known of a version beside its manifest."""
     parent = next(version.lineage for version in holding.versions if version.version == of.version)
     above = [parent, *ancestors(holding.above, parent)] if parent else []
-    checked = {} if holding.problems is None else {"problems": list(holding.problems[of.version])}
+    checked: Facts = {}
+    if holding.findings is not None:
+        found = holding.findings[of.version]
+        checked["findings"] = [asdict(finding) for finding in found]
+        checked["problems"] = [finding.text for finding in found if not finding.note]
     return {
         "version": of.version,
         "state": ACTIVE,
@@ -178,6 +183,12 @@ def clone_facts(descendant: Descendant, lineage: Lineage, holding: Holding) -> F
         "outdated": channel is not None and holding.state.channels.get(channel) != lineage.version,
         "deprecated": said == DEPRECATED,
         "revoked": said == REVOKED,
-        "drifted": bool(holding.problems.get(lineage.version)) if linked and holding.problems is not None else None,
+        "drifted": drifted(holding, lineage.version) if linked and holding.findings is not None else None,
         "orphaned": all(version.version != lineage.version for version in holding.versions),
     }
+
+
+def drifted(holding: Holding, version: str) -> bool:
+    """Whether volumes of a version are not as they were promoted."""
+    found = (holding.findings or {}).get(version, ())
+    return any(not finding.note and finding.finding != UNTRUSTED for finding in found)

@@ -25,10 +25,13 @@ class BringVersion(Action):
     volumes: tuple[str, ...]
     bytes: int
     manifest: Version = field(repr=False)
+    protect: bool = field(default=True, repr=False)
 
 
-def plan_transfer(wanted: Version, there: Version | None, *, origin: str, source: str, pool: str) -> Plan:
-    """Bring *wanted*, unless it is *there*."""
+def plan_transfer(
+    wanted: Version, there: Version | None, *, origin: str, source: str, pool: str, protect: bool = True
+) -> Plan:
+    """Bring *wanted*, unless it is *there*; *protect* it from others."""
     words = f"{wanted.image} {wanted.version}"
     if there is not None and there != wanted:
         raise Refused(
@@ -38,7 +41,7 @@ def plan_transfer(wanted: Version, there: Version | None, *, origin: str, source
         )
     size = sum(part.size for part in wanted.parts)
     names = tuple(part.volume for part in wanted.parts)
-    bring = BringVersion(wanted.image, wanted.version, origin, source, pool, names, size, wanted)
+    bring = BringVersion(wanted.image, wanted.version, origin, source, pool, names, size, wanted, protect)
     return Plan(
         item=words,
         actions=(bring,) if there is None else (),

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import posixpath
+from dataclasses import dataclass
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, files, volumes
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, Lineage, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, Lineage, Version, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 
 
@@ -38,3 +40,27 @@ def version_at(path: str, directory: str) -> Lineage | None:
     if posixpath.dirname(path) != directory or not named or named.kind != "disk":
         return None
     return Lineage(named.image, named.version)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What a version's volume is an overlay of: *volumes* of *versions*, from the top; *stray* is the first file that
+    no manifest names."""
+
+    versions: tuple[Version, ...] = ()
+    volumes: tuple[str, ...] = ()
+    stray: str | None = None
+
+
+def chain_below(repository: Repository, volume: Volume) -> Chain:
+    """What *volume*, one of a version in that repository, is an overlay of."""
+    chain, path, directory = Chain(), volume.backing, posixpath.dirname(volume.path)
+    while path:
+        of, name = version_at(path, directory), posixpath.basename(path)
+        version = repository.find(of.image, of.version) if of else None
+        if not version or name in chain.volumes or all(part.volume != name for part in version.parts):
+            return Chain(chain.versions, chain.volumes, path)
+        chain = Chain((*chain.versions, version), (*chain.volumes, name))
+        below = repository.store.find(name)
+        path = below.backing if below else None
+    return chain

@@ -5,32 +5,40 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.chains import KnownFiles, file_of
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder, manifest
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
-from ansible_collections.golden.libvirt.plugins.module_utils._model import (
-    Domain,
-    Lineage,
-    State,
-    Version,
-    VersionDisk,
-    VersionNvram,
-)
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Lineage, State, Version
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import Descendant, Held, Holding, report
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.verify import Finding, distrust
 from ansible_collections.golden.libvirt.plugins.module_utils._run.disks import version_at
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.volume import FROZEN
+from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import (
+    Signers,
+    Untrusted,
+    refuse_untrusted,
+    signers_in,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._run.verifying import Verification, strangers_in
 
-HASHING = 2
+
+@dataclass(frozen=True)
+class Signed:
+    """Who has signed a version, by the name that the task's trusted signers have; or why it is *untrusted*."""
+
+    signed_by: str | None = None
+    untrusted: str | None = None
+
+
+NOT_ASKED = Signed()
 
 
 def read(bench: Bench, params: Params) -> dict[str, Any]:
@@ -39,16 +47,22 @@ def read(bench: Bench, params: Params) -> dict[str, Any]:
     descendants = descendants_in(bench, pool)
     there = {*repository.names(), *(of.lineage.image for of in descendants if of.lineage)}
     asked = [names.check_image(name) for name in params["images"] or sorted(there)]
-    holdings = [holding_of(repository, pool, name, verify=params["verify"]) for name in asked if name in there]
+    holdings = [holding_of(repository, name) for name in asked if name in there]
+    signatures = signatures_of(bench, signers_in(params), repository, holdings)
+    foreign = {}
+    if params["verify"]:
+        holdings = verified(repository, pool, holdings, signatures, params["parallel"])
+        foreign = {"foreign": [asdict(finding) for finding in strangers_in(repository, pool, params["images"])]}
     images = report(holdings, descendants)
     for image, holding in zip(images, holdings):
         image["versions"] = [
-            {**manifest.facts(version), **known} for version, known in zip(holding.versions, image["versions"])
+            {**manifest.facts(version), **known, **asdict(signatures.get(lineage_of(version), NOT_ASKED))}
+            for version, known in zip(holding.versions, image["versions"])
         ]
-    return {"images": images}
+    return {"images": images, **foreign}
 
 
-def holding_of(repository: Repository, pool: Pool, image: str, *, verify: bool) -> Holding:
+def holding_of(repository: Repository, image: str) -> Holding:
     """All that the pool holds of an image."""
     found = {version: repository.find(image, version) for version in repository.versions(image)}
     versions, state = [version for version in found.values() if version], repository.state(image)
@@ -58,9 +72,47 @@ def holding_of(repository: Repository, pool: Pool, image: str, *, verify: bool) 
         versions=versions,
         state=state,
         unfinished=[held(repository, state, image, version) for version in unfinished],
-        problems={version.version: problems(pool, version) for version in versions} if verify else None,
         above=ancestors_in(repository, versions),
     )
+
+
+def lineage_of(version: Version) -> Lineage:
+    return Lineage(version.image, version.version)
+
+
+def signatures_of(
+    bench: Bench, signers: Signers | None, repository: Repository, holdings: Sequence[Holding]
+) -> dict[Lineage, Signed]:
+    """Who of *signers* has signed each version; nothing where there are none."""
+    found = {}
+    for version in [version for holding in holdings for version in holding.versions if signers]:
+        try:
+            signer = refuse_untrusted(bench, signers, repository, version, f"looking at {version.image}")
+            found[lineage_of(version)] = Signed(signer)
+        except Untrusted as err:
+            found[lineage_of(version)] = Signed(None, err.reason)
+    return found
+
+
+def verified(
+    repository: Repository,
+    pool: Pool,
+    holdings: Sequence[Holding],
+    signatures: Mapping[Lineage, Signed],
+    parallel: int,
+) -> list[Holding]:
+    """*holdings* with what is to be said of their volumes."""
+    versions = [version for holding in holdings for version in holding.versions]
+    verification = Verification(repository, pool, versions, parallel)
+
+    def findings(version: Version) -> list[Finding]:
+        reason = signatures.get(lineage_of(version), NOT_ASKED).untrusted
+        return [*(distrust(version, reason) if reason else ()), *verification.of(version)]
+
+    return [
+        replace(holding, findings={version.version: findings(version) for version in holding.versions})
+        for holding in holdings
+    ]
 
 
 def ancestors_in(repository: Repository, versions: Sequence[Version]) -> dict[Lineage, Version]:
@@ -104,28 +156,3 @@ def descendant_of(domain: Domain, files: KnownFiles, pool: Pool) -> Descendant |
                 return Descendant(domain, below)
             elsewhere |= version_at(volume.path, posixpath.dirname(volume.path)) is not None
     return None if elsewhere else Descendant(domain)
-
-
-def problems(pool: Pool, version: Version) -> list[str]:
-    """What of a version's volumes is not as its manifest says, in words."""
-    parts = [*version.disks, *([version.nvram] if version.nvram else [])]
-    with ThreadPoolExecutor(max_workers=HASHING) as workers:
-        return [problem for found in workers.map(lambda part: part_problems(pool, part), parts) for problem in found]
-
-
-def part_problems(pool: Pool, part: VersionDisk | VersionNvram) -> list[str]:
-    """What is wrong with one volume; its content is read only where its size is right."""
-    try:
-        volume = pool.read(part.volume)
-    except NotFound:
-        return [f"{part.volume} is missing"]
-    found = []
-    if volume.size != part.size:
-        found.append(f"{part.volume} has {volume.size} bytes instead of {part.size}")
-    elif pool.sha256(part.volume) != part.sha256:
-        found.append(f"{part.volume} has another content than was promoted")
-    if volume.mode != FROZEN:
-        found.append(f"{part.volume} has mode {volume.mode} instead of {FROZEN}")
-    if volume.backing:
-        found.append(f"{part.volume} is an overlay of {volume.backing}, which no manifest names")
-    return found

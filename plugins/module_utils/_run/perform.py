@@ -53,7 +53,7 @@ class Lane:
             self.held.acquire()
 
 
-def nothing_to_run(command: list[str]) -> tuple[int, str, str]:
+def nothing_to_run(command: list[str], **options: Any) -> tuple[int, str, str]:
     """What a bench without a module, which only reads, does with a command."""
     raise GoldenError(f"running {command[0]}", "this run only reads")
 
@@ -63,7 +63,8 @@ class Bench:
     """Where plans are carried out: the hypervisor, its pools as opened, what actions *learned* (e.g. digests).
 
     *ending* is set when the run is told to end: no further action is begun. *tell* is told how far long ones have come.
-    *execute* runs a command where the module runs: its exit status, output and errors.
+    *execute* runs a command where the module runs, with options of AnsibleModule.run_command: its exit status, output
+    and errors.
     *company* is there where all items are done or none.
     """
 
@@ -74,7 +75,7 @@ class Bench:
     ending: threading.Event = field(default_factory=threading.Event)
     lanes: Lanes = field(default_factory=Lanes)
     tell: Callable[[str], None] = print
-    execute: Callable[[list[str]], tuple[int, str, str]] = nothing_to_run
+    execute: Callable[..., tuple[int, str, str]] = nothing_to_run
     company: Company | None = None
 
     def pool(self, name: str) -> volumes.Pool:

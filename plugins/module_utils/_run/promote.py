@@ -19,7 +19,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import Domai
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import promote as steps
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import Asked, Shelf, Source
-from ansible_collections.golden.libvirt.plugins.module_utils._run import channel, disks
+from ansible_collections.golden.libvirt.plugins.module_utils._run import channel, disks, trust
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 from ansible_collections.golden.libvirt.plugins.module_utils._version import VERSION
@@ -35,6 +35,8 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     def one(name: str) -> Plan:
         shelf = shelf_of(bench.repository(asked.pool), asked.image)
         made = steps.plan_promote(source_of(bench, name, asked), asked, shelf, by_whom(bench))
+        if asked.signing_key and any(isinstance(action, steps.CommitVersion) for action in made.actions):
+            trust.prove_key(bench, asked.signing_key, f"promoting {name} to a version of {asked.image}")
         version = next((of for of in shelf.versions if of.version == made.result["version"]), None)
         return replace(
             made, item=name, result={**made.result, "manifest": manifest.facts(version) if version else None}
@@ -58,6 +60,8 @@ def asked_for(params: Params) -> Asked:
         provenance=params["provenance"],
         rename_to=params["rename_to"],
         compress=params["compress"] if params["compress"] != "none" else "",
+        signing_key=params["signing_key"],
+        protect=params["protect"],
     )
 
 
@@ -126,8 +130,8 @@ def by_whom(bench: Bench) -> dict[str, str]:
 def claim_version(action: steps.ClaimVersion, bench: Bench) -> Undo:
     pool = bench.pool(action.pool)
     claims = Claims(pool, action.image, holder.this_process())
-    parts = len(action.draft.disks) + 1
-    claims.take(action.version, len(manifest.bytes_of(action.draft)) + parts * PER_PART)
+    growing = (len(action.draft.disks) + 1) * PER_PART + trust.MOST_BYTES
+    claims.take(action.version, len(manifest.bytes_of(action.draft)) + growing)
     for volume in Repository(pool).volumes_of(action.image, action.version):
         if volume != names.manifest_volume(action.image, action.version):
             pool.delete(volume)  # of a run that died: libvirt may still be building it
@@ -171,7 +175,9 @@ def commit_version(action: steps.CommitVersion, bench: Bench) -> Undo:
         disks=tuple(replace(disk, **bench.learned[disk.volume]) for disk in draft.disks),
         nvram=replace(draft.nvram, **bench.learned[draft.nvram.volume]) if draft.nvram else None,
     )
-    Claims(bench.pool(action.pool), action.image, holder.this_process()).commit(version)
+    if action.signed_with:
+        version = trust.signed(bench, action.signed_with, version)
+    Claims(bench.pool(action.pool), action.image, holder.this_process()).commit(version, protect=action.protect)
     bench.learned[action.version] = version
     return None
 

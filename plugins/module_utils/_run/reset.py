@@ -16,6 +16,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run import source
 from ansible_collections.golden.libvirt.plugins.module_utils._run.neighbours import Neighbours
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
+from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import signers_in
 
 
 class Resets:
@@ -52,7 +53,9 @@ class Resets:
         key = (origin.image, version)
         if key not in self.sources:
             pool = self.params["image_pool"]
-            self.sources[key] = source.of_version(self.bench, pool, origin.image, version, channel)
+            self.sources[key] = source.of_version(
+                self.bench, pool, origin.image, version, channel, signers=signers_in(self.params)
+            )
         return self.sources[key]
 
     def clone(self, domain: Domain, origin: Origin) -> reset.Clone:

@@ -14,6 +14,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import 
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked, said_of, to_come
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import Signers, refuse_untrusted
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.obstacles import notes_of, settled
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.snapshot import definition_then
@@ -32,14 +33,16 @@ def of_version(
     channel: str | None,
     *,
     sharing: Mapping[str, str] = MappingProxyType({}),
+    signers: Signers | None = None,
 ) -> Source:
     """The version that is named, or that the channel points at; its volumes must all be there.
 
-    *sharing* says what becomes of what two machines cannot share.
+    *sharing* says what becomes of what two machines cannot share. Where there are *signers*, one must have signed it.
     """
     found = bench.repository(pool).resolve(image, version, channel)
     state = bench.repository(pool).state(image)
     words = f"{image} {found.version}"
+    refuse_untrusted(bench, signers, bench.repository(pool), found, f"using {words}")
 
     def part(name: str, volume: str, form: str) -> Part:
         there = bench.pool(pool).read(volume)

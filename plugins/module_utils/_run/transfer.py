@@ -19,24 +19,31 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.transfer import BringVersion, plan_transfer
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
+from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import refusal, signers_in
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.volume import FROZEN, new_volume
 
 
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     """One plan per version."""
     image, pool, source = names.check_image(params["image"]), params["image_pool"], params["from_pool"]
+    signers = signers_in(params)
     with Hypervisor(params["from_uri"]) as far:
         origin = Bench(far).repository(source or pool)
         asked = [origin.resolve(image, name) for name in params["versions"]]
         wanted = {f"{image} {version.version}": version for version in asked}
         state = origin.state(image)
+        untrusted = {item: refusal(bench, signers, origin, of, f"bringing {item}") for item, of in wanted.items()}
     here = bench.repository(pool)
 
     def one(item: str) -> Plan:
         version = wanted[item]
         refuse_revoked(f"bringing {item}", version.version, state)
+        if error := untrusted[item]:
+            raise error
         there = here.find(image, version.version)
-        return plan_transfer(version, there, origin=params["from_uri"], source=source or pool, pool=pool)
+        return plan_transfer(
+            version, there, origin=params["from_uri"], source=source or pool, pool=pool, protect=params["protect"]
+        )
 
     return guarded(list(wanted), one)
 
@@ -51,8 +58,9 @@ def bring_version(action: BringVersion, bench: Bench) -> Undo:
         with Hypervisor(action.origin) as far:
             source = Bench(far).pool(action.source)
             for part in version.parts:
+                pool.unprotect(part.volume)  # of a version whose manifest was lost
                 arrive(source, pool, part)
-        claims.commit(version)
+        claims.commit(version, protect=action.protect)
     except BaseException:
         claims.release(action.version)
         raise

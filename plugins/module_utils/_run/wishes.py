@@ -18,6 +18,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import 
 from ansible_collections.golden.libvirt.plugins.module_utils._run import source
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
+from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import signers_in
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine
 
 DOING = "reading what the clones shall be"
@@ -131,7 +132,13 @@ def source_for(bench: Bench, params: Params) -> Source:
     if params["domain"]:
         return source.of_domain(bench, params["domain"], params["snapshot"], sharing)
     return source.of_version(
-        bench, params["image_pool"], params["image"], params["version"], params["channel"], sharing=sharing
+        bench,
+        params["image_pool"],
+        params["image"],
+        params["version"],
+        params["channel"],
+        sharing=sharing,
+        signers=signers_in(params),
     )
 
 

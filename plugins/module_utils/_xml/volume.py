@@ -43,6 +43,7 @@ def volume_of(pool: str, xml: str) -> Volume:
 
     form = root.find("target/format")
     backing_form = root.find("backingStore/format")
+    owner = root.findtext("target/permissions/owner")
     return Volume(
         pool=pool,
         name=root.findtext("name", ""),
@@ -55,6 +56,7 @@ def volume_of(pool: str, xml: str) -> Volume:
         mode=root.findtext("target/permissions/mode", ""),
         backing=root.findtext("backingStore/path"),
         backing_format=backing_form.get("type") if backing_form is not None else None,
+        owner=int(owner) if owner is not None else None,
     )
 
 

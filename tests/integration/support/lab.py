@@ -237,7 +237,12 @@ class Lab:
             if persistent:
                 pool.undefine()
         self.conn.close()
+        self.unprotect()
         shutil.rmtree(self.path)
+
+    def unprotect(self, *names: str) -> None:
+        """Take the immutable flag of files of the pool, or of all that is in the lab."""
+        chattr("-R", "-f", "-i", *(map(self.file, names) if names else [str(self.path)]))
 
 
 def run_module(
@@ -312,6 +317,11 @@ def digest(path: pathlib.Path) -> str:
 
 def qemu_img(*args: str) -> str:
     return tool("qemu-img", *args)
+
+
+def chattr(*args: str) -> None:
+    """Without a word where the file system has no flags."""
+    subprocess.run(["chattr", *args], check=False, capture_output=True)
 
 
 def qemu_io(path: str, command: str, form: str | None = None) -> str:

@@ -71,6 +71,9 @@ class MemoryStore:
         self.step(f"delete {name}")
         self.files.pop(name, None)
 
+    def protect(self, name: str) -> None:
+        self.step(f"protect {name}")
+
     def read(self, name: str) -> bytes:
         if name not in self.files:
             raise NotFound(f"reading {name}", "it is not there")

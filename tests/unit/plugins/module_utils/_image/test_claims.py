@@ -27,6 +27,10 @@ def version_by(number):
     return Version("web", "4", "2026-01-01T00:00:00Z", f"user {number}", "<domain/>")
 
 
+def version_in(raw):
+    return manifest.version_in(raw, "web", "4")
+
+
 def holder_of(number, until=FAR):
     return Holder("here", "boot", number, "1", until)
 
@@ -57,7 +61,7 @@ def check_one_made_it(stage, killed):
     made = [user.outcome for user in stage.users if isinstance(user.outcome, int)]
     others = [user.outcome for user in stage.users if not isinstance(user.outcome, int)]
     assert all(isinstance(outcome, (Overtaken, Killed)) for outcome in others), others
-    visible = manifest.version_in(stage.store.files[VOLUME]) if VOLUME in stage.store.files else None
+    visible = version_in(stage.store.files[VOLUME]) if VOLUME in stage.store.files else None
     if visible:
         assert visible == version_by(int(stage.store.files["disk"]))
     assert [version_by(number) for number in made] in ([], [visible])
@@ -80,9 +84,9 @@ def test_a_run_killed_at_any_step_leaves_what_the_next_one_takes_over():
         stage.play([0] * steps, kill=0)
         check_one_made_it(stage, 0)
         first, second = stage.users
-        if isinstance(first.outcome, Killed) and not manifest.version_in(stage.store.files[VOLUME]):
+        if isinstance(first.outcome, Killed) and not version_in(stage.store.files[VOLUME]):
             pytest.fail(f"killed after {steps} steps, the second run got {second.outcome!r}")
-        assert manifest.version_in(stage.store.files[VOLUME])
+        assert version_in(stage.store.files[VOLUME])
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -122,7 +126,7 @@ def test_a_claim_says_in_the_journal_who_holds_it_and_is_no_version():
     store = MemoryStore()
     claims_in(store).take("4", 500)
     assert claimed(store) == {"4": holder_of(1)}
-    assert manifest.version_in(store.files[VOLUME]) is None
+    assert version_in(store.files[VOLUME]) is None
 
 
 def test_a_complete_version_is_one_json_object_and_claimed_no_more():
@@ -138,15 +142,17 @@ def test_a_complete_version_is_one_json_object_and_claimed_no_more():
 def test_a_manifest_torn_at_any_byte_is_no_version():
     whole = manifest.bytes_of(version_by(1)).rstrip()
     for length in range(len(whole)):
-        assert manifest.version_in(whole[:length].ljust(8192, b"\0")) is None
-    assert manifest.version_in(whole.ljust(8192, b"\0")) == version_by(1)
+        assert version_in(whole[:length].ljust(8192, b"\0")) is None
+    assert version_in(whole.ljust(8192, b"\0")) == version_by(1)
+    assert manifest.version_in(whole, "web", "3") is None
+    assert manifest.version_in(whole, "db", "4") is None
 
 
 def test_a_manifest_with_any_byte_changed_is_another_or_none():
     whole = manifest.bytes_of(version_by(1)).rstrip()
     start = whole.index(b'"content"')
     for place in range(start, len(whole)):
-        assert manifest.version_in(whole[:place] + b"x" + whole[place + 1 :]) in (None, version_by(1))
+        assert version_in(whole[:place] + b"x" + whole[place + 1 :]) in (None, version_by(1))
 
 
 def test_a_living_holders_claim_is_left_alone():
@@ -168,7 +174,7 @@ def test_a_dead_holders_claim_is_taken_over_and_may_grow():
     with pytest.raises(Overtaken, match="taken over by process 2"):
         claims_in(store, 1).commit(version_by(1))
     heir.commit(version_by(2))
-    assert manifest.version_in(store.files[VOLUME]) == version_by(2)
+    assert version_in(store.files[VOLUME]) == version_by(2)
 
 
 def test_an_empty_manifest_volume_without_a_claim_is_used():
@@ -177,7 +183,7 @@ def test_an_empty_manifest_volume_without_a_claim_is_used():
     mine = claims_in(store)
     mine.take("4", 500)
     mine.commit(version_by(1))
-    assert manifest.version_in(store.files[VOLUME]) == version_by(1)
+    assert version_in(store.files[VOLUME]) == version_by(1)
 
 
 def test_a_complete_version_is_not_claimed():
@@ -188,7 +194,7 @@ def test_a_complete_version_is_not_claimed():
     with pytest.raises(Overtaken, match="completed meanwhile"):
         claims_in(store, 2, alive=lambda other: False).take("4", 500)
     mine.release("4")
-    assert manifest.version_in(store.files[VOLUME]) == version_by(1)
+    assert version_in(store.files[VOLUME]) == version_by(1)
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -219,7 +225,7 @@ def test_a_lease_that_is_about_to_end_is_renewed_before_the_commit():
     mine.journal.change(lambda state: mine.renewed(state, "4"))
     assert claimed(store)["4"].until > store.time + claims.MARGIN_SECONDS
     mine.commit(version_by(1))
-    assert manifest.version_in(store.files[VOLUME]) == version_by(1)
+    assert version_in(store.files[VOLUME]) == version_by(1)
 
 
 def test_a_manifest_that_reads_otherwise_than_written_is_an_error():

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +40,7 @@ FULL = replace(
     lineage=Lineage("base", "12"),
     recipe="r",
     provenance={"job": 7},
+    signature="-----BEGIN SSH SIGNATURE-----\nU1NI\n-----END SSH SIGNATURE-----\n",
 )
 
 
@@ -50,8 +51,40 @@ def validate(kind, raw):
 
 
 @pytest.mark.parametrize("version", [BARE, FULL])
-def test_manifests_fit_their_schema(version):
-    validate("manifest", manifest.bytes_of(version))
+def test_manifests_fit_their_schema_and_come_back_as_they_were(version):
+    raw = manifest.bytes_of(version)
+    validate("manifest", raw)
+    assert manifest.version_in(raw, "web", "1") == version
+
+
+def test_what_is_signed_is_the_manifest_with_a_null_signature():
+    unsigned = replace(FULL, signature=None)
+    content = json.loads(manifest.bytes_of(unsigned))["content"]
+    assert content["signature"] is None
+    assert manifest.signed_bytes(FULL) == manifest.signed_bytes(unsigned) == documents.canonical(content).encode()
+
+
+OTHER = {
+    "image": "db",
+    "version": "2",
+    "created": "2027-01-01T00:00:00Z",
+    "created_by": "you@here",
+    "template": "<domain id='7'/>",
+    "disks": (replace(BARE.disks[0], sha256="f" * 64),),
+    "firmware": "bios",
+    "nvram": replace(FULL.nvram, size=2),
+    "description": "x",
+    "labels": {},
+    "sealed": None,
+    "lineage": None,
+    "recipe": None,
+    "provenance": {"job": 8},
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Version) if field.name != "signature"])
+def test_every_field_of_a_version_is_signed(name):
+    assert manifest.signed_bytes(replace(FULL, **{name: OTHER[name]})) != manifest.signed_bytes(FULL)
 
 
 def steps():

@@ -14,6 +14,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Version,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import Descendant, Held, Holding, report
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.verify import Finding
 
 
 def version(name, parent=None, image="web"):
@@ -53,9 +54,15 @@ def test_descendants_of_other_images_are_left_out():
 
 
 def test_a_clone_has_drifted_where_the_volumes_that_it_is_linked_to_have():
-    holding = Holding("web", [version("1"), version("2")], problems={"1": ["flipped"], "2": []})
+    findings = {
+        "1": [Finding("v", "tampered", "flipped", "do")],
+        "2": [Finding("v", "owner", "given away", "do", note=True), Finding("m", "untrusted", "by nobody", "do")],
+    }
+    holding = Holding("web", [version("1"), version("2")], findings=findings)
     (found,) = report([holding], [clone("a", linked=True), clone("b", of="2", linked=True), clone("c")])
     assert {told["name"]: told["drifted"] for told in found["clones"]} == {"a": True, "b": False, "c": None}
+    assert [told["problems"] for told in found["versions"]] == [["flipped"], ["by nobody"]]
+    assert [len(told["findings"]) for told in found["versions"]] == [1, 2]
 
 
 def test_ancestors_are_told_to_the_first_that_is_gone():
