@@ -122,10 +122,15 @@ def part_problems(pool: Pool, part: VersionDisk | VersionNvram) -> list[str]:
     found = []
     if volume.size != part.size:
         found.append(f"{part.volume} has {volume.size} bytes instead of {part.size}")
+    elif part.sha256 is None:
+        found.append(f"{part.volume} is not digested yet: promote its domain again, with 'checksum: now'")
     elif pool.sha256(part.volume) != part.sha256:
         found.append(f"{part.volume} has another content than was promoted")
     if volume.mode != FROZEN:
         found.append(f"{part.volume} has mode {volume.mode} instead of {FROZEN}")
-    if volume.backing:
-        found.append(f"{part.volume} is an overlay of {volume.backing}, which no manifest names")
+    below = part.backing if isinstance(part, VersionDisk) else None
+    if volume.backing != (pool.path_of(below) if below else None):
+        found.append(f"{part.volume} is an overlay of {volume.backing or 'nothing'}, which no manifest names")
+    elif below and pool.find(below) is None:
+        found.append(f"{below}, which {part.volume} is an overlay of, is missing")
     return found
