@@ -7,13 +7,13 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import stat
 
 import pytest
 from support.lab import MIB, assert_same, qemu_img, tool
 from support.promoting import SEALED, asked, image, in_pool, killed_run, manifest_of, path_in, sealed_machine
 
-# What the steps are called at which a run is killed.
 WORDS = b"precious"
 
 
@@ -49,7 +49,7 @@ def boots(lab, name):
 
 def test_the_files_become_the_version_and_the_domain_goes_on(lab, images):
     name = machine(lab, firmware="uefi")
-    pathlib.Path(lab.file(f"{name}_VARS.fd")).write_bytes(b"variables" * 1000)
+    shutil.copy("/usr/share/OVMF/OVMF_VARS_4M.fd", lab.file(f"{name}_VARS.fd"))
     before = {target: pathlib.Path(lab.disk_path(name, target)) for target in ("vda", "vdb")}
     inodes, mode = {target: path.stat().st_ino for target, path in before.items()}, before["vda"].stat().st_mode
     xml = lab.domain(name).XMLDesc(2)
@@ -144,10 +144,9 @@ def test_all_that_keeps_files_from_being_frozen_is_told_at_once(lab, images):
     qemu_img("create", "-q", "-f", "qcow2", "-b", lab.disk_path(name), "-F", "qcow2", lab.file("above.qcow2"))
     os.link(lab.disk_path(name), lab.path / "another-name")
     qemu_img("snapshot", "-c", "inside", lab.disk_path(name, "vdb"))
-    disk = f"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{lab.disk_path(name, 'vdd')}'/>"
-    other_xml = lab.domain(other).XMLDesc(2)
-    disk += "<target dev='vdz' bus='virtio'/></disk></devices>"
-    lab.conn.defineXML(other_xml.replace("</devices>", disk))
+    source = f"<source file='{lab.disk_path(name, 'vdd')}'/>"
+    disk = f"<disk type='file'><driver type='qcow2'/>{source}<target dev='vdz'/></disk>"
+    lab.conn.defineXML(lab.domain(other).XMLDesc(2).replace("</devices>", f"{disk}</devices>"))
     lab.refresh()
     refused = lab.run_and_compare("promote", frozen(images, name, compress="zstd"), fails=True)
     obstacles = refused["versions"][0]["obstacles"]
