@@ -49,8 +49,8 @@ options:
   quiesce:
     description:
       - Whether the guest agent freezes the file systems at the instant of which a domain that runs is copied.
-      - V(try) copies it nevertheless where the agent is not there, refuses or does not answer within 30 seconds, and says
-        so in RV(versions[].fallback). V(required) fails instead.
+      - V(try) copies it nevertheless where the agent is not there, refuses or does not answer within 30 seconds, and
+        says so in RV(versions[].fallback). V(required) fails instead.
       - Whatever happens, the guest is asked to thaw.
     type: str
     choices: [try, required, never]

@@ -80,7 +80,8 @@ def take_back(pool: Pool, path: str, shelter: str) -> None:
 
 
 def settle(path: str, shelter: str, frozen: str, execute: Execute) -> None:
-    """Build the overlay *path* on *frozen*, which is another name of its *shelter*, and drop that."""
+    """Build the overlay *path* on *frozen*, which is another name of its *shelter*, and drop that. Twice is once."""
+    protect(frozen)
     if os.path.lexists(shelter):
         doing = f"building {path} on {frozen}"
         if not same_file(shelter, frozen):
@@ -88,7 +89,6 @@ def settle(path: str, shelter: str, frozen: str, execute: Execute) -> None:
         rebase(path, frozen, execute, doing)
         drop_name(shelter)
         sync_directory(path)
-    protect(frozen)
 
 
 def rebase(path: str, below: str, execute: Execute, doing: str) -> None:

@@ -218,7 +218,7 @@ def same(source: Source, asked: Asked, shelf: Shelf) -> Version | None:
     """The active version made by the same recipe on the same parent or, without a recipe, of the very same state."""
     if asked.force:
         return None
-    if asked.checksum == "now" and (frozen := undigested(source, asked, shelf)):
+    if asked.checksum == "now" and (frozen := put_off(source, asked, shelf)):
         return frozen
     usable = [
         version
@@ -226,8 +226,8 @@ def same(source: Source, asked: Asked, shelf: Shelf) -> Version | None:
         if version.version not in shelf.state.states and asked.version in (None, version.version)
     ]
     if asked.recipe:
-        wanted = (asked.recipe, source.lineage)
-        return next((version for version in usable if (version.recipe, version.lineage) == wanted), None)
+        made = [version for version in usable if version.recipe == asked.recipe]
+        return next((of for of in made if of.lineage == source.lineage or is_it(source, of)), None)
     if source.live or any(disk.kind == "block" for disk in source.domain.written_disks):
         return None  # a block device's node does not tell when it was written to
     witness, seals = witness_of(source), [seal_of(source)]
@@ -236,10 +236,11 @@ def same(source: Source, asked: Asked, shelf: Shelf) -> Version | None:
     return next((of for of in usable if of.provenance.get("witness") == witness and of.sealed in seals), None)
 
 
-def undigested(source: Source, asked: Asked, shelf: Shelf) -> Version | None:
-    """The version that was asked for by name, where it was made of this domain and its digest was put off."""
+def put_off(source: Source, asked: Asked, shelf: Shelf) -> Version | None:
+    """The version that was asked for by name, where it was made of this domain and its digest is, or was, put off."""
     for of in shelf.versions:
-        if of.version == asked.version and of.undigested and of.provenance["domain"]["uuid"] == source.domain.uuid:
+        late = of.undigested or of.version in shelf.state.digests
+        if of.version == asked.version and late and of.provenance["domain"]["uuid"] == source.domain.uuid:
             return of
     return None
 
@@ -247,6 +248,11 @@ def undigested(source: Source, asked: Asked, shelf: Shelf) -> Version | None:
 def all_untouched(source: Source) -> bool:
     """Whether the domain is, to the byte, what versions are."""
     return bool(source.untouched) and set(source.untouched) == set(source.disks)
+
+
+def is_it(source: Source, version: Version) -> bool:
+    """Whether the domain's disks are, to the byte, those of *version*, as when it was frozen in place."""
+    return all_untouched(source) and source.untouched == {disk.target: disk.volume for disk in version.disks}
 
 
 def said_seal(domain: Domain) -> Sealed | None:

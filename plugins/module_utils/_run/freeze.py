@@ -105,7 +105,8 @@ class Reader:
             return ""
         if freezing.same_file(volume.path, shelter):
             return "same"
-        return "below" if volume.backing == shelter else "foreign"
+        below = volume.backing == shelter or freezing.same_file(shelter, volume.backing or "")
+        return "below" if below else "foreign"
 
     def shared(self, path: str) -> list[str]:
         """Who else needs the file."""

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
+from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
     chains,
     domains,
@@ -42,7 +42,7 @@ def source_of(bench: Bench, name: str, asked: Asked) -> Source:
     source = as_it_was(bench, domain, asked.snapshot) if asked.snapshot else as_it_is(bench, domain, asked)
     return replace(
         source,
-        lineage=lineage_of(bench, source.domain, source.disks, asked),
+        lineage=lineage_of(bench, source, asked),
         local=hypervisor.local,
         snapshots=domains.snapshot_count(hypervisor, name) if asked.rename_to or asked.freeze else 0,
         taken=asked.rename_to in there,
@@ -104,11 +104,14 @@ def written_by(bench: Bench, domain: Domain) -> frozenset[str]:
     return frozenset(path for path in found if path)
 
 
-def lineage_of(bench: Bench, domain: Domain, found: Mapping[str, Volume | None], asked: Asked) -> Lineage | None:
+def lineage_of(bench: Bench, source: Source, asked: Asked) -> Lineage | None:
     """The version that the domain's disks are overlays of, or else that its metadata says it was struck from."""
-    for volume in found.values():
+    for frozen in (names.parsed(of.frozen) for of in source.facts.values() if of.frozen):
+        if frozen:
+            return Lineage(frozen.image, frozen.version)
+    for volume in source.disks.values():
         below = disks.version_below(bench, volume, bench.pool(asked.pool)) if volume else None
         if below:
             return below
-    origin = domain.record.origin
+    origin = source.domain.record.origin
     return Lineage(origin.image, origin.version) if origin and origin.complete and origin.image else None

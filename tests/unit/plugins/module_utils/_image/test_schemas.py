@@ -41,6 +41,7 @@ FULL = replace(
     recipe="r",
     provenance={"job": 7},
 )
+FROZEN = replace(BARE, disks=(VersionDisk("vda", "golden.x", "qcow2", 1, 1, None, "golden.web.0.vda.qcow2"),))
 
 
 def validate(kind, raw):
@@ -49,7 +50,7 @@ def validate(kind, raw):
     jsonschema.Draft202012Validator(schema).validate(json.loads(raw))
 
 
-@pytest.mark.parametrize("version", [BARE, FULL])
+@pytest.mark.parametrize("version", [BARE, FULL, FROZEN])
 def test_manifests_fit_their_schema(version):
     validate("manifest", manifest.bytes_of(version))
 
@@ -67,6 +68,7 @@ def steps():
         lambda now: states.restated(now, states.SetState("web", "1", "active", "p"), BY),
         lambda now: states.restated(now, states.SetState("web", "1", "absent", "p"), BY),
         lambda now: replace(now, claims={"3": Holder("h", "b", 1, "2", 3)}),
+        lambda now: replace(now, digests={"3": {"golden.web.3.vda.qcow2": DIGEST}}),
     ]
     for change in changes:
         state = change(state)
