@@ -106,7 +106,9 @@ images:
           description: The labels given for it.
           type: dict
         disks:
-          description: Its disks, with C(target), C(volume), C(format), C(capacity), C(size) and C(sha256).
+          description:
+            - Its disks, with C(target), C(volume), C(format), C(capacity), C(size), C(sha256) (null where its digest was
+              put off and not taken yet) and C(backing), the volume of another version that it is an overlay on.
           type: list
           elements: dict
         firmware:

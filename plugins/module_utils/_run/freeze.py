@@ -20,6 +20,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
     inside,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.progress import Progress
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams import file_errors
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._image.claims import Claims
@@ -52,7 +53,10 @@ def ground_of(bench: Bench, domain: Domain, pool: str) -> Ground:
     found, stock = disks.written(bench, domain), stock_of(bench, pool)
     named = {bench.pool(pool).path_of(disk.volume): disk.volume for of in stock.versions.values() for disk in of.disks}
     reader = Reader(bench, domain, bench.pool(pool), stock, named)
-    facts = {disk.target: reader.facts(disk, volume) for disk in domain.written_disks if (volume := found[disk.target])}
+    with file_errors(f"reading the files of {domain.name}"):
+        facts = {
+            disk.target: reader.facts(disk, volume) for disk in domain.written_disks if (volume := found[disk.target])
+        }
     seen = {target: reader.taken_back(volume, facts.get(target)) for target, volume in found.items()}
     return Ground(seen, facts, named)
 
