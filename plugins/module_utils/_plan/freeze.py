@@ -40,7 +40,8 @@ class FreezePart(Action):
 class LayOverlay(Action):
     """Let a *domain* that is off go on on an overlay over what the file *path* was until now, under the same name.
 
-    *mtime* and *size* are the file's, which must not have been written to since. *capacity* in bytes.
+    *mtime* (None where it is not known beforehand) and *size* are the file's, which must not have been written to
+    since. *capacity* in bytes.
     """
 
     words: ClassVar[str] = "continue on overlay"
@@ -48,7 +49,7 @@ class LayOverlay(Action):
     part: str
     path: str
     capacity: int = field(repr=False)
-    mtime: str = field(repr=False)
+    mtime: str | None = field(repr=False)
     size: int = field(repr=False)
 
 

@@ -248,7 +248,10 @@ def overlays(source: Source) -> Iterator[LayOverlay]:
     """What the domain goes on on."""
     for target, volume in source.disks.items():
         if volume:
-            yield LayOverlay(source.domain.name, target, volume.path, volume.capacity, volume.mtime, volume.size)
+            # What ends a freeze that died writes to the file.
+            tidied = target in source.facts and source.facts[target].frozen
+            mtime = None if tidied else volume.mtime
+            yield LayOverlay(source.domain.name, target, volume.path, volume.capacity, mtime, volume.size)
 
 
 def tidying(source: Source, asked: Asked) -> Iterator[Action]:
@@ -256,7 +259,7 @@ def tidying(source: Source, asked: Asked) -> Iterator[Action]:
     for target, facts in source.facts.items():
         if facts.frozen:
             yield FinishFreeze(target, facts.path, asked.pool, facts.frozen)
-        elif facts.half:
+        elif facts.half and not facts.touched:
             yield UndoFreeze(target, facts.path)
 
 

@@ -208,7 +208,7 @@ def runs_on(bench: Bench, domain: str, path: str) -> bool:
 
 
 def unchanged(now: Volume | None, action: freeze.LayOverlay) -> bool:
-    return now is not None and (now.mtime, now.size) == (action.mtime, action.size)
+    return now is not None and now.size == action.size and action.mtime in (None, now.mtime)
 
 
 @perform.register
@@ -222,7 +222,14 @@ def finish_freeze(action: freeze.FinishFreeze, bench: Bench) -> Undo:
 
 @perform.register
 def undo_freeze(action: freeze.UndoFreeze, bench: Bench) -> Undo:
-    freezing.take_back(pool_over(bench, action.path), action.path, shelter_of(action.path))
+    beside, overlay = pool_over(bench, action.path), files.volume_at(bench.hypervisor, action.path)
+    if not inside.untouched(bench.hypervisor, overlay):
+        raise GoldenError(
+            f"taking back the overlay {action.path}",
+            "it was written to meanwhile",
+            "Shut the domain down, leave it off, and run this again.",
+        )
+    freezing.take_back(beside, action.path, shelter_of(action.path))
     return None
 
 

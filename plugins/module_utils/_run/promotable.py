@@ -53,7 +53,7 @@ def source_of(bench: Bench, name: str, asked: Asked) -> Source:
 def as_it_is(bench: Bench, domain: Domain, asked: Asked) -> Source:
     hypervisor, nvram = bench.hypervisor, domain.firmware.nvram
     wanted = asked.quiesce if asked.live else "never"
-    ground = freeze.ground_of(bench, domain, asked.pool) if asked.freeze and hypervisor.local else None
+    ground = freeze.ground_of(bench, domain, asked.pool) if asked.freeze and domain.off and hypervisor.local else None
     found = disks.written(bench, domain)
     return Source(
         domain=domain,

@@ -136,10 +136,11 @@ def copy_part(action: steps.CopyPart, bench: Bench) -> Undo:
 @perform.register
 def copy_running(action: steps.CopyRunning, bench: Bench) -> Undo:
     pool, watch = bench.pool(action.pool), backup.Watch(bench.ending, bench.tell)
-    volumes_made = [*action.disks.values(), *([action.nvram_volume] if action.nvram_volume else [])]
+    made = [*action.disks.values(), *([action.nvram_volume] if action.nvram_volume else [])]
+    bench.learned.pop(FALLBACK, None)
 
     def undo() -> None:
-        for volume in volumes_made:
+        for volume in made:
             delete_part(pool, volume)
 
     try:
@@ -172,10 +173,8 @@ def delete_part(pool: volumes.Pool, volume: str) -> None:
 def refuse_if_changed(action: steps.CommitVersion, bench: Bench) -> None:
     """Refuse where what was copied is not what it was: the domain was started, say, or the snapshot deleted."""
     draft, witness = action.draft, action.draft.provenance.get("witness", {})
-    doing, advice = (
-        f"promoting to {draft.image} {draft.version}",
-        "Shut the domain down, leave it off, and run this again.",
-    )
+    doing = f"promoting to {draft.image} {draft.version}"
+    advice = "Shut the domain down, leave it off, and run this again."
     for then in action.unchanged:
         now = files.find_at(bench.hypervisor, then.path)
         if not now or (now.mtime, now.size) != (then.mtime, then.size):
