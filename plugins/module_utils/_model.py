@@ -142,12 +142,14 @@ class SnapshotNote:
     """What the collection writes into a snapshot's description, beside the user's text.
 
     *consistency* is offline, application or crash. *nvram* is the copy of the UEFI variables that belongs to the
-    snapshot: empty where the machine had none yet (it had never started), None where nothing was recorded.
+    snapshot: empty where the machine had none yet (it had never started), None where nothing was recorded. *sealed* is
+    ``yes`` where the domain was off and sealed.
     """
 
     label: str | None = None
     consistency: str | None = None
     nvram: str | None = None
+    sealed: str | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ class Volume:
 class VersionDisk:
     """One disk of a version: *target* in the domain, *volume* in the image pool. Sizes in bytes.
 
-    An empty *sha256* says that nobody has taken the digest yet.
+    *sha256* is None where its digest was put off; *backing* another version's volume that it is an overlay on.
     """
 
     target: str
@@ -207,7 +209,8 @@ class VersionDisk:
     format: str
     capacity: int
     size: int
-    sha256: str
+    sha256: str | None
+    backing: str | None = None
 
 
 @dataclass(frozen=True)
@@ -262,6 +265,11 @@ class Version:
         """Its disks and, where it has them, its UEFI variables."""
         return (*self.disks, *([self.nvram] if self.nvram else []))
 
+    @property
+    def undigested(self) -> tuple[str, ...]:
+        """The volumes whose digests were put off and not taken yet."""
+        return tuple(disk.volume for disk in self.disks if disk.sha256 is None)
+
 
 @dataclass(frozen=True)
 class Holder:
@@ -281,7 +289,8 @@ class State:
     """What the newest journal record of an image says: *serial* 0 where there is none.
 
     *channels* maps a channel to a version, *states* a version to {state, reason, date} where it is not active, *claims*
-    a version that is being made to who makes it. *history* holds the last changes of channels and states,
+    a version that is being made to who makes it, *digests* a version whose digests were put off to those of its volumes
+    that were taken since. *history* holds the last changes of channels and states,
     oldest first, each with its created, by and what changed, and (once written) its serial. *read* is when it was read
     (UTC, ISO 8601): what has a date that is to come does not hold yet.
     """
@@ -290,6 +299,7 @@ class State:
     channels: Mapping[str, str] = field(default_factory=dict)
     states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claims: Mapping[str, Holder] = field(default_factory=dict)
+    digests: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     history: tuple[Mapping[str, Any], ...] = ()
     read: str = field(default="", compare=False)
 

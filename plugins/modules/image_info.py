@@ -121,7 +121,10 @@ images:
           description: The labels given for it.
           type: dict
         disks:
-          description: Its disks, with C(target), C(volume), C(format), C(capacity), C(size) and C(sha256).
+          description:
+            - Its disks, with C(target), C(volume), C(format), C(capacity), C(size), C(sha256) and C(backing).
+            - C(sha256) is null where the digest was put off and not taken yet, C(backing) the volume of another version
+              that it is an overlay on, if any.
           type: list
           elements: dict
         firmware:

@@ -11,10 +11,15 @@ version_added: "0.1.0"
 description:
   - Copies all disks that a domain writes to, and its UEFI variables, into the image pool, where they become an
     immutable version of an image together with the domain's definition without its identity.
-  - The copies are flattened, so they depend on nothing, and the domain is not changed.
+  - The domain is off, unless O(live) says that it may run, or O(snapshot) names one of its snapshots, of which the
+    version is then made, running domain or not.
+  - The copies are flattened, so they depend on nothing, and the domain is not changed. With O(method=freeze) nothing is
+    copied.
   - The version is visible only once it is complete. A run that is killed leaves nothing that can be seen, and the next
     run makes use of its name.
-  - Promoting a domain again that was neither run nor redefined since returns the version that it became.
+  - Promoting a domain again that was neither run nor redefined since returns the version that it became. The same
+    snapshot is the same version, too. A domain that runs becomes a new version each time, unless there is one of its
+    O(recipe).
 author:
   - The golden.libvirt developers (@golden-libvirt)
 extends_documentation_fragment:
@@ -24,9 +29,40 @@ extends_documentation_fragment:
   - golden.libvirt.protect
 options:
   domain:
-    description: The domain. It must be off.
+    description: The domain.
     type: str
     required: true
+  snapshot:
+    description:
+      - A snapshot of the domain, internal or external, whose state becomes the version. The domain may run, and is not
+        disturbed.
+      - Disks, definition and UEFI variables are those of then. Memory in the snapshot is left out.
+      - Refused where it does not hold all disks that the domain wrote to then, or not its UEFI variables.
+    type: str
+  live:
+    description:
+      - Whether a domain that runs may be promoted. Its disks are copied as they are at one instant, by a backup job of
+        libvirt's, while it goes on.
+      - Only where the task runs on the hypervisor itself, and with O(sealed=false), because while a domain runs nothing
+        tells that it is still sealed.
+    type: bool
+    default: false
+  quiesce:
+    description:
+      - Whether the guest agent freezes the file systems at the instant of which a domain that runs is copied.
+      - V(try) copies it nevertheless where the agent is not there, refuses or does not answer within 30 seconds, and
+        says so in RV(versions[].fallback). V(required) fails instead.
+      - Whatever happens, the guest is asked to thaw.
+    type: str
+    choices: [try, required, never]
+    default: try
+  tpm:
+    description:
+      - What becomes of the state of an emulated TPM, which is not in a version. V(refuse) makes none of a domain that
+        has one. V(empty) leaves the state out, so that the TPM of a clone starts empty.
+    type: str
+    choices: [refuse, empty]
+    default: refuse
   image:
     description: The image that gets the version. The first version makes the image.
     type: str
@@ -43,10 +79,22 @@ options:
     default: []
     aliases: [channel]
   method:
-    description: V(copy) copies the disks.
+    description:
+      - V(copy) copies the disks.
+      - V(freeze) makes the disks' files the version's, however large they are, and has the domain go on on overlays of
+        the same names. The domain must be off and without snapshots; the task runs on the hypervisor itself.
+      - The files must be qcow2, in the image pool's file system, needed by nobody else, and overlays on nothing but
+        versions. Such a version needs those that it is built on; M(golden.libvirt.transfer) brings it nowhere.
     type: str
-    choices: [copy]
+    choices: [copy, freeze]
     default: copy
+  checksum:
+    description:
+      - When the digest of what is frozen is taken. V(deferred) puts it off, and M(golden.libvirt.image_info) says so.
+      - V(now) also takes the digests that were put off, where the domain is still that version, or O(version) names it.
+    type: str
+    choices: [now, deferred]
+    default: now
   compress:
     description:
       - Whether the copies are compressed. V(zstd) takes about five times as long as V(none), V(zlib) twenty times.
@@ -127,6 +175,34 @@ EXAMPLES = r"""
     sealed: false
     rename_to: legacy-golden
 
+- name: Make a version of a machine that goes on meanwhile, its file systems at rest
+  golden.libvirt.promote:
+    domain: db-1
+    image: db
+    live: true
+    quiesce: required
+    sealed: false
+
+- name: Make a version of what the machine was before it was configured
+  golden.libvirt.promote:
+    domain: web-build
+    snapshot: before-configure
+    image: base
+    sealed: false
+
+- name: Make a large machine a version in a moment
+  golden.libvirt.promote:
+    domain: warehouse
+    image: warehouse
+    method: freeze
+    checksum: deferred
+
+- name: Take the digest at night
+  golden.libvirt.promote:
+    domain: warehouse
+    image: warehouse
+    version: "7"
+
 - name: Sign a version
   golden.libvirt.promote:
     domain: web-build
@@ -176,6 +252,14 @@ versions:
           C(recipe), C(provenance) and C(signature).
         - Null in check mode where a version would be made.
       type: dict
+    consistency:
+      description:
+        - V(offline) of a domain that was off, V(application) where the file systems of one that ran were frozen, else
+          V(crash), as after a power cut. The manifest's C(provenance) has it, too.
+      type: str
+    fallback:
+      description: Why the guest was not quiesced although that was to be tried, null otherwise.
+      type: str
     changed:
       description: Whether anything was done.
       type: bool
@@ -213,7 +297,12 @@ SPEC = {
     "image": {"type": "str", "required": True},
     "version": {"type": "str"},
     "channels": {"type": "list", "elements": "str", "default": [], "aliases": ["channel"]},
-    "method": {"type": "str", "choices": ["copy"], "default": "copy"},
+    "snapshot": {"type": "str"},
+    "live": {"type": "bool", "default": False},
+    "quiesce": {"type": "str", "choices": ["try", "required", "never"], "default": "try"},
+    "tpm": {"type": "str", "choices": ["refuse", "empty"], "default": "refuse"},
+    "method": {"type": "str", "choices": ["copy", "freeze"], "default": "copy"},
+    "checksum": {"type": "str", "choices": ["now", "deferred"], "default": "now"},
     "compress": {"type": "str", "choices": ["none", "zstd", "zlib"], "default": "none"},
     "sealed": {"type": "bool", "default": True},
     "recipe": {"type": "str"},

@@ -94,3 +94,9 @@ def lab(uri: str, request: pytest.FixtureRequest):
         made.uri, made.where = request.getfixturevalue("ssh_uri"), far_away(path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def images(lab: Lab) -> str:
+    """The image pool."""
+    return lab.add_pool("images")

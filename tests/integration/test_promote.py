@@ -8,53 +8,25 @@ import json
 import os
 import pathlib
 import stat
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from support import tiny_guest
-from support.lab import COLLECTION, MIB, assert_same, qemu_img, tool
+from support.lab import MIB, assert_same, qemu_img, tool
+from support.promoting import (
+    SEALED,
+    asked,
+    image,
+    in_pool,
+    killed_run,
+    manifest_of,
+    path_in,
+    sealed_machine,
+)
 
-KILLED = pathlib.Path(__file__).parent / "support" / "killed.py"
 # What makes a copy of a disk: ours in one pass, or libvirt's.
 COPIES = ("fill", "copy")
-SEALED = {"method": "guest", "first_boot": "systemd", "operations": ["machine-id"]}
-
-
-@pytest.fixture
-def images(lab):
-    """The image pool."""
-    return lab.add_pool("images")
-
-
-def asked(images, domain, **options):
-    return {"domain": domain, "image": "web", "image_pool": images, "sealed": False, **options}
-
-
-def image(lab, images, **options):
-    found = lab.run("image_info", {"image": "web", "image_pool": images, **options})["images"]
-    return found[0] if found else None
-
-
-def in_pool(lab, images):
-    lab.refresh()
-    return sorted(lab.conn.storagePoolLookupByName(images).listVolumes())
-
-
-def path_in(lab, images, volume):
-    return lab.conn.storagePoolLookupByName(images).storageVolLookupByName(volume).path()
-
-
-def manifest_of(result):
-    return result["versions"][0]["manifest"]
-
-
-def sealed_machine(lab, name="web", **options):
-    full = lab.machine(name, **options)
-    assert "msg" not in lab.run("seal", {"domain": full, **SEALED})
-    return full
 
 
 def test_all_written_disks_are_copied_whole_and_flat(lab, images):
@@ -424,21 +396,6 @@ def test_of_runs_that_want_the_same_version_one_makes_it(lab, images):
     assert len(failed) == 3
     assert all("is being made by process" in message or "exists already" in message for message in failed), failed
     assert image(lab, images, verify=True)["versions"][0]["problems"] == []
-
-
-def killed_run(lab, args, when="never", number=0):
-    """Run promote until it is killed; what it did to pools, where it is not."""
-    done = subprocess.run(
-        [sys.executable, str(KILLED), str(COLLECTION / "plugins" / "modules" / "promote.py"), when, str(number)],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": {"uri": lab.uri, **args}}),
-        env={**os.environ, "PYTHONPATH": str(COLLECTION.parents[2])},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert (done.returncode == 0) == (when == "never"), done
-    return done.stderr.split()
 
 
 def check_visible(lab, images, name):

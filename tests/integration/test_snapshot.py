@@ -9,7 +9,7 @@ import time
 import xml.etree.ElementTree as ET
 
 import pytest
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import snapshots
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import quiescing
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import SNAPSHOT
@@ -278,7 +278,7 @@ def test_guests_are_frozen_together_before_any_snapshot_begins(lab):
 
 @pytest.mark.parametrize("together", [False, True])
 def test_a_guest_that_does_not_answer_holds_nobody_up_for_long(lab, monkeypatch, together):
-    monkeypatch.setattr(snapshots, "QUIESCE_SECONDS", 2)
+    monkeypatch.setattr(quiescing, "QUIESCE_SECONDS", 2)
     domains = group(lab, ["fsfreeze=hang"], [])
     options = {name: option.get("default") for name, option in SPEC.items()}
     asked = {"domains": domains, "name": "one", "mode": "external", "quiesce": "required", "together": together}

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._disk import compact, qcow2
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, files, reading
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, files, protection, reading
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.progress import Progress, watching
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
@@ -45,15 +46,19 @@ def copy(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str],
     Read and digested in one pass where the disk's files can be read here; libvirt copies what else there is.
     """
     if wanted.compress:
-        return compressed(hypervisor, pool, wanted, tell, execute)
+        return converted(hypervisor, pool, wanted, tell, execute)
     if wanted.format == "qcow2" and (hypervisor.local or wanted.snapshot):
         try:
             return in_one_pass(hypervisor, pool, wanted, tell)
         except (qcow2.Unreadable, PermissionError) as err:
+            if wanted.snapshot and hypervisor.local:
+                return converted(hypervisor, pool, wanted, tell, execute)
             if wanted.snapshot:
-                raise Refused(
-                    f"reading snapshot {wanted.snapshot} in {wanted.source}", str(err), "Revert to it and promote that."
-                ) from err
+                advice = (
+                    "Run the task on the hypervisor itself, where qemu-img reads it; or revert to it and promote that."
+                )
+                doing = f"reading snapshot {wanted.snapshot} in {wanted.source}"
+                raise Refused(doing, str(err), advice) from err
     source = files.handle_at(hypervisor, wanted.source)
     with watching(hypervisor, pool, wanted.volume, tell):
         anew(pool, wanted.volume, lambda: pool.copy(wanted.xml, wanted.volume, source))
@@ -90,11 +95,12 @@ def counted(blocks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
         progress.at(done)
 
 
-def compressed(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None], execute: Execute) -> str:
-    """qemu-img alone compresses: libvirt has no word for it."""
+def converted(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None], execute: Execute) -> str:
+    """qemu-img alone compresses, and reads what is compressed in internal snapshots: libvirt has no word for either."""
     anew(pool, wanted.volume, lambda: pool.create(wanted.xml, wanted.volume))
-    options = f"compat=1.1,compression_type={wanted.compress}"
-    command = [CONVERT, "convert", "-c", "-W", "-O", "qcow2", "-o", options]
+    command = [CONVERT, "convert", "-W", "-O", "qcow2"]
+    packing = ["-c", "-o", f"compat=1.1,compression_type={wanted.compress}"]
+    command += packing if wanted.compress else ["-o", "compat=1.1"]
     command += ["-U", "-l", f"snapshot.name={wanted.snapshot}"] if wanted.snapshot else []
     form = files.volume_at(hypervisor, wanted.source).format
     try:
@@ -110,4 +116,31 @@ def run(execute: Execute, command: list[str], wanted: Copy) -> None:
     status, _said, error = execute(command)
     if status:
         advice = "Free space in the pool and run this again." if "space" in error else ""
-        raise GoldenError(f"compressing {wanted.source} into {wanted.volume}", error.strip(), advice)
+        raise GoldenError(f"copying {wanted.source} into {wanted.volume}", error.strip(), advice)
+
+
+def reader(hypervisor: Hypervisor, path: str | None) -> Callable[[], bytes]:
+    """What reads the small file *path* whole, each time anew; nothing where there is none."""
+    volume = files.find_at(hypervisor, path) if path else None
+    pool = files.pool_at(hypervisor, posixpath.dirname(volume.path)) if volume else None
+    return lambda: pool.download(volume.name) if pool and volume else b""
+
+
+def begin(pool: Pool, volume: str, capacity: int) -> None:
+    """An empty qcow2 volume that QEMU is to fill, which needs leave to write."""
+    anew(pool, volume, lambda: pool.create(volume_xml.new_volume(volume, capacity, "qcow2"), volume))
+
+
+def finished(pool: Pool, volume: str) -> dict[str, object]:
+    """Freeze a volume that QEMU has filled, on this machine; its size and digest."""
+    protection.forbid_writing(pool.path_of(volume))
+    pool.refresh()
+    return {"sha256": pool.durable_sha256(volume), "size": pool.read(volume).size}
+
+
+def written(pool: Pool, volume: str, content: bytes) -> dict[str, object]:
+    """A raw volume with *content*; its size and digest."""
+    xml = volume_xml.new_volume(volume, len(content), "raw", mode=volume_xml.FROZEN)
+    anew(pool, volume, lambda: pool.create(xml, volume))
+    pool.upload(volume, content)
+    return {"sha256": pool.durable_sha256(volume), "size": pool.read(volume).size}

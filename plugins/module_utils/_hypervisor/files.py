@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
+import stat
 from contextlib import suppress
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
@@ -15,6 +17,9 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
+
+# How a qcow2 image begins (docs/interop/qcow2.txt of QEMU).
+QCOW2 = b"QFI\xfb"
 
 
 def pool_at(hypervisor: Hypervisor, directory: str) -> Pool:
@@ -53,12 +58,34 @@ def drop_pool(handle: libvirt.virStoragePool) -> None:
 
 
 def volume_at(hypervisor: Hypervisor, path: str) -> Volume:
-    """The volume that is the file or block device *path*, whether a pool covers it or not; NotFound without one."""
-    handle = handle_at(hypervisor, path)
+    """The volume that is the file or block device *path*, whether a pool covers it or not; NotFound without one.
+
+    A block device of another machine has to be in a pool.
+    """
+    try:
+        handle = handle_at(hypervisor, path)
+    except NotFound:
+        device = device_at(path) if hypervisor.local and path.startswith("/dev/") else None
+        if device is None:
+            raise
+        return device
     try:
         return volume_xml.volume_of(handle.storagePoolLookupByVolume().name(), handle.XMLDesc(0))
     except libvirt.libvirtError as err:  # the pool knows it, but it is gone
         raise unreadable(path, err) from err
+
+
+def device_at(path: str) -> Volume | None:
+    """A block device of this machine, as a volume of no pool; None where there is none that this process can read."""
+    try:
+        if not stat.S_ISBLK(os.stat(path).st_mode):
+            return None
+        with open(path, "rb", buffering=0) as device:
+            form = "qcow2" if device.read(len(QCOW2)) == QCOW2 else "raw"
+            size = device.seek(0, os.SEEK_END)
+    except OSError:
+        return None
+    return Volume("", posixpath.basename(path), path, form, size, size, size)
 
 
 def find_at(hypervisor: Hypervisor, path: str) -> Volume | None:

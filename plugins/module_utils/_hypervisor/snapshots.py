@@ -4,20 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.quiescing import (
+    agent_in_time,
+    still_frozen,
+    thawed,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 
-# How long a guest may take to freeze or thaw its file systems.
-QUIESCE_SECONDS = 30
-# What libvirt answers when the guest agent is at fault: not configured, unresponsive, timed out, refused.
-AGENT_CODES = (74, 86, 112, 113)
 STAYED_PAUSED = "QEMU saves the memory of a domain that stays paused only once: resume it for a moment."
 BROKEN = "libvirt 11.2 and 11.3 as released cannot revert to internal snapshots with memory: update to 11.4 or newer."
 RISKY = "Use 'force: true' to revert nevertheless: the domain then stops before it starts again in the other shape."
@@ -33,6 +33,15 @@ def read_all(hypervisor: Hypervisor, domain: str) -> tuple[Snapshot, ...]:
             for handle in domains.handle_of(hypervisor, domain).listAllSnapshots(0)
         ]
     return in_order(sorted(found, key=lambda snapshot: (snapshot.created, snapshot.name)))
+
+
+def read(hypervisor: Hypervisor, domain: str, name: str, doing: str) -> Snapshot:
+    """One of them; NotFound, naming those that are there, where it is not."""
+    found = {snapshot.name: snapshot for snapshot in read_all(hypervisor, domain)}
+    if name not in found:
+        there = ", ".join(found) or "none"
+        raise NotFound(doing, f"the domain has no such snapshot (there: {there})", "See golden.libvirt.snapshot_info.")
+    return found[name]
 
 
 def in_order(snapshots: list[Snapshot]) -> tuple[Snapshot, ...]:
@@ -70,59 +79,6 @@ def create(hypervisor: Hypervisor, domain: str, xml: str, *, disk_only: bool, pr
             if quiesce and not thawed(handle):
                 err.left += (still_frozen(domain),)
             raise
-
-
-@contextmanager
-def agent_in_time(handle: libvirt.virDomain) -> Iterator[None]:
-    """Within it, the guest agent has to answer in time; libvirt's default is to wait for ever."""
-    handle.agentSetResponseTimeout(QUIESCE_SECONDS, 0)
-    try:
-        yield
-    finally:
-        handle.agentSetResponseTimeout(libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0)
-
-
-def freeze(hypervisor: Hypervisor, domain: str) -> None:
-    """Have the guest freeze its file systems, or thaw again what it froze."""
-    handle = domains.handle_of(hypervisor, domain)
-    with agent_in_time(handle):
-        try:
-            with asking(f"freezing the file systems of {domain}"):
-                handle.fsFreeze(None, 0)
-        except GoldenError as err:
-            if not thawed(handle):
-                err.left += (still_frozen(domain),)
-            raise
-
-
-def thaw(hypervisor: Hypervisor, domain: str) -> None:
-    """Have the guest thaw its file systems."""
-    handle = domains.handle_of(hypervisor, domain)
-    with agent_in_time(handle):
-        if not thawed(handle):
-            raise GoldenError(
-                f"thawing the file systems of {domain}",
-                "its guest did not answer",
-                "Look into the guest, or reset it.",
-                left=(still_frozen(domain),),
-            )
-
-
-def still_frozen(domain: str) -> str:
-    return f"the guest of {domain} did not answer the thaw, and may still be frozen"
-
-
-def thawed(handle: libvirt.virDomain) -> bool:
-    try:
-        handle.fsThaw(None, 0)
-    except libvirt.libvirtError:
-        return False
-    return True
-
-
-def agent_failed(err: GoldenError) -> bool:
-    """Whether a snapshot failed because the guest could not be quiesced. libvirt 9.0 says [1] for a refusing agent."""
-    return err.code in AGENT_CODES or (err.code == libvirt.VIR_ERR_INTERNAL_ERROR and "agent" in err.reason)
 
 
 def redefine(hypervisor: Hypervisor, domain: str, xml: str, *, current: bool) -> None:

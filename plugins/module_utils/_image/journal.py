@@ -177,6 +177,7 @@ def record(serial: int, base: Entry, wanted: State | None) -> bytes:
         "channels": dict(state.channels),
         "states": {version: dict(said) for version, said in state.states.items()},
         "claims": {version: asdict(holder) for version, holder in state.claims.items()},
+        **({"digests": {version: dict(taken) for version, taken in state.digests.items()}} if state.digests else {}),
         "history": [{"serial": serial, **change} for change in state.history[-REMEMBERED:]],
     }
     return documents.document("journal", content)
@@ -192,6 +193,7 @@ def entry_in(raw: bytes) -> Entry | None:
         channels=content["channels"],
         states=content["states"],
         claims={version: holder_from(holder) for version, holder in content["claims"].items()},
+        digests=content.get("digests", {}),
         history=tuple(content["history"]),
         read=now(),
     )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection
+from dataclasses import replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound, Refused
@@ -36,9 +37,17 @@ class Repository:
         return sorted(name for name, of in self.volumes.items() if (of.image, of.version) == wanted)
 
     def find(self, image: str, version: str) -> Version | None:
-        """The version, or None where there is no complete one of that name."""
+        """The version, or None where there is no complete one of that name.
+
+        Digests that were put off when it was made, and taken since, are in it: the journal has them.
+        """
         volume = names.manifest_volume(image, version)
-        return version_in(self.store.download(volume), image, version) if volume in self.volumes else None
+        found = version_in(self.store.download(volume), image, version) if volume in self.volumes else None
+        if found is None or not found.undigested:
+            return found
+        taken = self.state(image).digests.get(version, {})
+        disks = (disk if disk.sha256 else replace(disk, sha256=taken.get(disk.volume)) for disk in found.disks)
+        return replace(found, disks=tuple(disks))
 
     def state(self, image: str) -> State:
         """What the image's newest whole journal record says."""

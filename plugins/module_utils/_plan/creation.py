@@ -19,12 +19,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import kinds
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.quiesce import quiescing
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.seal import valid_seal
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
-
-MEMORY_SAVED = (
-    "its memory is saved, so nothing is quiesced: a revert loses nothing, the disks alone are as after a power cut"
-)
 
 
 @dataclass(frozen=True)
@@ -84,10 +82,8 @@ def plan_creation(survey: Survey, wish: kinds.Wish, agent: Callable[[], str]) ->
     """
     kind, obstacles = kinds.choose(survey, wish)
     memory = kinds.with_memory(survey, wish, kind)
-    quiesced = wish.quiesce != "never" and survey.domain.state == "running" and not memory
-    problem = agent() if quiesced else ""
-    if problem and wish.quiesce == "required":
-        obstacles += (f"quiesce: {problem}; see that qemu-guest-agent runs in the guest, or say 'quiesce: try'",)
+    frozen = quiescing(survey.domain, wish.quiesce, agent, memory=memory)
+    obstacles += frozen.obstacles
     doing = f"taking snapshot {wish.name} of {survey.domain.name}"
     if obstacles:
         raise Refused(doing, "it cannot be taken", obstacles=obstacles)
@@ -103,7 +99,7 @@ def plan_creation(survey: Survey, wish: kinds.Wish, agent: Callable[[], str]) ->
         parent=survey.current.name if survey.current else None,
         current=True,
         description=wish.description,
-        note=SnapshotNote(wish.label, consistency(survey, quiesced and not problem), nvram),
+        note=SnapshotNote(wish.label, frozen.consistency, nvram, sealed(survey)),
         memory_file=memory_path(survey, wish.name, disks) if memory and kind == "external" else None,
         disks=(
             *(snapshot_disk(disk, kind, overlays) for disk in survey.domain.written_disks),
@@ -111,30 +107,20 @@ def plan_creation(survey: Survey, wish: kinds.Wish, agent: Callable[[], str]) ->
         ),
         tpm=memory if snapshot_xml.has_tpm(survey.domain.xml) else None,
     )
-    quiesce = wish.quiesce if quiesced and not problem else None
-    create = CreateSnapshot(survey.domain.name, wish.name, kind, memory, quiesce, snapshot)
+    create = CreateSnapshot(survey.domain.name, wish.name, kind, memory, frozen.quiesce, snapshot)
     return Creation(
         snapshot,
         (*overlay_actions(survey.domain.name, overlays), *copy, create),
         taken(survey, snapshot, overlays),
-        reason(survey, wish, memory, problem),
+        frozen.fallback,
         tuple(kinds.cautions(survey, wish, kind)),
     )
 
 
-def consistency(survey: Survey, quiesced: bool) -> str:
-    if survey.domain.off:
-        return "offline"
-    return "application" if quiesced else "crash"
-
-
-def reason(survey: Survey, wish: kinds.Wish, memory: bool, problem: str) -> str | None:
-    """Why the guest is not quiesced although that was to be tried."""
-    if wish.quiesce == "never" or survey.domain.off:
-        return None
-    if memory:
-        return MEMORY_SAVED
-    return "a paused guest cannot be quiesced" if survey.domain.state == "paused" else problem or None
+def sealed(survey: Survey) -> str | None:
+    """Whether the domain is sealed now: an internal snapshot changes the file, so nothing else tells afterwards."""
+    disks = {disk.target: survey.files.get(str(disk.path)) for disk in survey.domain.written_disks}
+    return "yes" if survey.domain.off and valid_seal(survey.domain, disks) else None
 
 
 def snapshot_disk(disk: Disk, kind: str, overlays: Mapping[str, Volume]) -> SnapshotDisk:

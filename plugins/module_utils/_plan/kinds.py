@@ -127,8 +127,6 @@ def external_obstacles(survey: Survey, wish: Wish) -> Iterator[str]:
         yield from overlay_obstacles(survey, wish, disk)
     if with_ram and wish.quiesce == "required":
         yield "with memory it cannot be quiesced; say 'memory: false' or 'quiesce: try'"
-    if survey.domain.state == "paused" and wish.quiesce == "required" and not with_ram:
-        yield "a paused guest cannot be quiesced; resume it, or say 'quiesce: try'"
     yield from memory_obstacles(survey) if with_ram else ()
 
 

@@ -28,6 +28,16 @@ class BringVersion(Action):
     protect: bool = field(default=True, repr=False)
 
 
+def refuse_unfit(wanted: Version, doing: str) -> None:
+    """Raise where a version, frozen in place, cannot be brought as it is."""
+    built = [f"{disk.volume} is an overlay on {disk.backing}" for disk in wanted.disks if disk.backing]
+    if built:
+        raise Refused(doing, "it is not whole by itself", "Promote it with 'method: copy'.", obstacles=built)
+    if wanted.undigested:
+        reason = f"{', '.join(wanted.undigested)} is not digested yet, so nothing could tell that it arrives whole"
+        raise Refused(doing, reason, "Promote its domain again, with 'checksum: now'.")
+
+
 def plan_transfer(
     wanted: Version, there: Version | None, *, origin: str, source: str, pool: str, protect: bool = True
 ) -> Plan:
@@ -39,6 +49,8 @@ def plan_transfer(
             "there is another version of that name, made from something else",
             "Versions never change: promote under another name, or delete the one that is there.",
         )
+    if there is None:
+        refuse_unfit(wanted, f"bringing {words} to pool {pool}")
     size = sum(part.size for part in wanted.parts)
     names = tuple(part.volume for part in wanted.parts)
     bring = BringVersion(wanted.image, wanted.version, origin, source, pool, names, size, wanted, protect)

@@ -105,7 +105,7 @@ def content_findings(part: Part, volume: Volume, seen: Seen) -> Iterator[Finding
         yield Finding(name, UNREADABLE, f"{name} could not be read: {seen.unread}", "Check the pool's file system.")
     elif not part.sha256:
         text = f"{name} has no digest yet, so that nobody can tell whether it was changed"
-        yield Finding(name, UNDIGESTED, text, "Have the digest taken that was put off.", note=True)
+        yield Finding(name, UNDIGESTED, text, "Promote its domain with this version's name.", note=True)
     elif seen.digest != part.sha256:
         yield Finding(name, TAMPERED, f"{name} has another content than was promoted", REPLACE)
 

@@ -123,7 +123,8 @@ def define_clone(action: clone.DefineClone, bench: Bench) -> Undo:
 
 @perform.register
 def copy_live(action: CopyLive, bench: Bench) -> Undo:
-    backup.push(bench.hypervisor, action.domain, action.disks)
+    watch = backup.Watch(bench.ending, bench.tell)
+    backup.push(bench.hypervisor, action.domain, action.disks, quiesce="try", watch=watch)
     return None
 
 

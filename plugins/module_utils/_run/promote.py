@@ -9,32 +9,47 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import copying, domains, files, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
+    backup,
+    copying,
+    domains,
+    files,
+    snapshots,
+    volumes,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.copying import Copy
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder, manifest
 from ansible_collections.golden.libvirt.plugins.module_utils._image.claims import Claims
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Lineage, Version, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Version
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import promote as steps
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.freeze import DigestVersion
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import Asked, Shelf, Source
-from ansible_collections.golden.libvirt.plugins.module_utils._run import channel, disks, trust
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import Asked, Shelf
+from ansible_collections.golden.libvirt.plugins.module_utils._run import channel, freeze, promotable, trust
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 from ansible_collections.golden.libvirt.plugins.module_utils._version import VERSION
 
 # A manifest's digests and sizes are longer than in the draft that room is made for.
 PER_PART = 128
+# Under what a bench has learned that a guest was not quiesced, and why.
+FALLBACK = "why not quiesced"
 
 
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     """The plan for the one domain."""
     asked = asked_for(params)
+    if asked.checksum == "deferred" and not asked.freeze:
+        raise Refused(
+            "reading checksum", "a copy is digested while it is made", "Leave it out, or say 'method: freeze'."
+        )
 
     def one(name: str) -> Plan:
         shelf = shelf_of(bench.repository(asked.pool), asked.image)
-        made = steps.plan_promote(source_of(bench, name, asked), asked, shelf, by_whom(bench))
+        source = promotable.source_of(bench, name, asked)
+        made = steps.plan_promote(source, asked, shelf, by_whom(bench))
         if asked.signing_key and any(isinstance(action, steps.CommitVersion) for action in made.actions):
             trust.prove_key(bench, asked.signing_key, f"promoting {name} to a version of {asked.image}")
         version = next((of for of in shelf.versions if of.version == made.result["version"]), None)
@@ -60,6 +75,12 @@ def asked_for(params: Params) -> Asked:
         provenance=params["provenance"],
         rename_to=params["rename_to"],
         compress=params["compress"] if params["compress"] != "none" else "",
+        snapshot=params["snapshot"],
+        live=params["live"],
+        quiesce=params["quiesce"],
+        tpm=params["tpm"],
+        freeze=params["method"] == "freeze",
+        checksum=params["checksum"],
         signing_key=params["signing_key"],
         protect=params["protect"],
     )
@@ -80,37 +101,6 @@ def shelf_of(repository: Repository, image: str) -> Shelf:
             if not there.get(version) and holder.alive(claim)
         },
     )
-
-
-def source_of(bench: Bench, name: str, asked: Asked) -> Source:
-    """The domain as it is; one that an earlier run has renamed already is found by its new name."""
-    hypervisor = bench.hypervisor
-    there = domains.names(hypervisor)
-    if name not in there and asked.rename_to in there:
-        name = asked.rename_to or name
-    domain = domains.read(hypervisor, name)
-    found = disks.written(bench, domain)
-    nvram = domain.firmware.nvram
-    return Source(
-        domain=domain,
-        disks=found,
-        nvram=files.find_at(hypervisor, nvram) if nvram else None,
-        lineage=lineage_of(bench, domain, found, asked),
-        local=hypervisor.local,
-        saved=domains.saved(hypervisor, name),
-        snapshots=domains.snapshot_count(hypervisor, name) if asked.rename_to else 0,
-        taken=asked.rename_to in there,
-    )
-
-
-def lineage_of(bench: Bench, domain: Domain, found: Mapping[str, Volume | None], asked: Asked) -> Lineage | None:
-    """The version that the domain's disks are overlays of, or else that its metadata says it was struck from."""
-    for volume in found.values():
-        below = disks.version_below(bench, volume, bench.pool(asked.pool)) if volume else None
-        if below:
-            return below
-    origin = domain.record.origin
-    return Lineage(origin.image, origin.version) if origin and origin.complete and origin.image else None
 
 
 def by_whom(bench: Bench) -> dict[str, str]:
@@ -141,10 +131,40 @@ def claim_version(action: steps.ClaimVersion, bench: Bench) -> Undo:
 @perform.register
 def copy_part(action: steps.CopyPart, bench: Bench) -> Undo:
     pool = bench.pool(action.pool)
-    wanted = Copy(action.source, action.volume, action.capacity, action.format, compress=action.compress or "")
+    wanted = Copy(action.source, action.volume, action.capacity, action.format, action.snapshot, action.compress or "")
     digest = copying.copy(bench.hypervisor, pool, wanted, bench.tell, bench.execute)
     bench.learned[action.volume] = {"size": pool.read(action.volume).size, "sha256": digest}
     return lambda: delete_part(pool, action.volume)
+
+
+@perform.register
+def copy_running(action: steps.CopyRunning, bench: Bench) -> Undo:
+    pool, watch = bench.pool(action.pool), backup.Watch(bench.ending, bench.tell)
+    made = [*action.disks.values(), *([action.nvram_volume] if action.nvram_volume else [])]
+    bench.learned.pop(FALLBACK, None)
+
+    def undo() -> None:
+        for volume in made:
+            delete_part(pool, volume)
+
+    try:
+        for target, volume in action.disks.items():
+            copying.begin(pool, volume, action.capacities[target])
+        targets = {target: pool.path_of(volume) for target, volume in action.disks.items()}
+        variables = copying.reader(bench.hypervisor, action.nvram)
+        pushed = backup.push(
+            bench.hypervisor, action.domain, targets, quiesce=action.quiesce, watch=watch, aside=variables
+        )
+        for volume in action.disks.values():
+            bench.learned[volume] = copying.finished(pool, volume)
+        if action.nvram_volume:
+            bench.learned[action.nvram_volume] = copying.written(pool, action.nvram_volume, pushed.aside)
+    except BaseException:
+        undo()
+        raise
+    if pushed.fallback:
+        bench.learned[FALLBACK] = {"consistency": "crash", "fallback": pushed.fallback}
+    return undo
 
 
 def delete_part(pool: volumes.Pool, volume: str) -> None:
@@ -154,24 +174,30 @@ def delete_part(pool: volumes.Pool, volume: str) -> None:
         pool.delete(volume)
 
 
-def refuse_if_changed(draft: Version, bench: Bench) -> None:
-    """Refuse where a file that was copied was written to since: the domain was started, say."""
-    for of in draft.provenance.get("witness", {}).get("files", ()):
-        now = files.find_at(bench.hypervisor, of["path"])
-        if not now or (now.mtime, now.size) != (of["mtime"], of["size"]):
-            raise GoldenError(
-                f"promoting to {draft.image} {draft.version}",
-                f"{of['path']} was written to while it was copied",
-                "Shut the domain down, leave it off, and run this again.",
-            )
+def refuse_if_changed(action: steps.CommitVersion, bench: Bench) -> None:
+    """Refuse where what was copied is not what it was: the domain was started, say, or the snapshot deleted."""
+    draft, witness = action.draft, action.draft.provenance.get("witness", {})
+    doing = f"promoting to {draft.image} {draft.version}"
+    advice = "Shut the domain down, leave it off, and run this again."
+    for then in action.unchanged:
+        now = files.find_at(bench.hypervisor, then.path)
+        if not now or (now.mtime, now.size) != (then.mtime, then.size):
+            raise GoldenError(doing, f"{then.path} was written to while it was copied", advice)
+    if "snapshot" in witness:
+        said = witness["snapshot"]
+        there = snapshots.read(bench.hypervisor, draft.provenance["domain"]["name"], said["name"], doing)
+        if there.created != said["created"]:
+            raise GoldenError(doing, f"snapshot {there.name} was taken anew while it was copied", "Run this again.")
 
 
 @perform.register
 def commit_version(action: steps.CommitVersion, bench: Bench) -> Undo:
     draft = action.draft
-    refuse_if_changed(draft, bench)
+    refuse_if_changed(action, bench)
+    consistency = bench.learned.get(FALLBACK, draft.provenance)["consistency"]
     version = replace(
         draft,
+        provenance={**draft.provenance, "consistency": consistency},
         disks=tuple(replace(disk, **bench.learned[disk.volume]) for disk in draft.disks),
         nvram=replace(draft.nvram, **bench.learned[draft.nvram.volume]) if draft.nvram else None,
     )
@@ -185,9 +211,11 @@ def commit_version(action: steps.CommitVersion, bench: Bench) -> Undo:
 def finish(bench: Bench, params: Params, done: Plan) -> Mapping[str, Any]:
     """The manifest of a version that was made."""
     version: Version | None = bench.learned.get(done.result["version"])
-    return {"manifest": manifest.facts(version)} if version else {}
+    if any(isinstance(action, DigestVersion) for action in done.actions):
+        version = Repository(bench.pool(params["image_pool"])).find(done.result["image"], done.result["version"])
+    return {"manifest": manifest.facts(version), **bench.learned.get(FALLBACK, {})} if version else {}
 
 
 PROMOTE = Verb("versions", plan, finish)
 
-__all__ = ["PROMOTE", "channel"]  # channel performs the assignment of channels
+__all__ = ["PROMOTE", "channel", "freeze"]  # channel assigns channels, freeze freezes in place

@@ -10,7 +10,13 @@ from contextlib import suppress
 from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, snapshots, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
+    domains,
+    files,
+    quiescing,
+    snapshots,
+    volumes,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import (
     DiscardMemory,
@@ -20,9 +26,9 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import
     RevertWish,
     plan_revert,
 )
+from ansible_collections.golden.libvirt.plugins.module_utils._run import snapshot
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.reset import Resets
-from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import quiesce_problem
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
@@ -43,7 +49,7 @@ def to_snapshot(bench: Bench, params: Params) -> Callable[[str], Plan]:
 
     def one(name: str) -> Plan:
         survey = surveyor.survey(name, deleting=True)
-        return plan_revert(survey, wish, lambda: quiesce_problem(bench, name))
+        return plan_revert(survey, wish, lambda: quiescing.problem(bench.hypervisor, name))
 
     return one
 
@@ -143,3 +149,5 @@ def discard_memory(action: DiscardMemory, bench: Bench) -> Undo:
 
 
 REVERT = Verb("reverts", plan)
+
+__all__ = ["REVERT", "snapshot"]  # snapshot performs what takes the safety snapshot

@@ -9,12 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
-    agent,
-    domains,
-    files,
-    snapshots,
-)
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, quiescing, snapshots
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.age import seconds_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import (
@@ -52,7 +47,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
         survey = surveyor.survey(name, deleting=params["state"] == "absent" or retention != Retention())
         if params["state"] == "absent":
             return plan_absent(survey, wish.name, params["children"])
-        return plan_present(survey, wish, retention, lambda: quiesce_problem(bench, name))
+        return plan_present(survey, wish, retention, lambda: quiescing.problem(bench.hypervisor, name))
 
     return guarded(params["domains"], one)
 
@@ -73,15 +68,6 @@ def wish_of(params: Params) -> Wish:
 def retention_of(params: Params) -> Retention:
     age = params["max_age"]
     return Retention(params["keep"], int(time.time()) - seconds_of(age) if age else None)
-
-
-def quiesce_problem(bench: Bench, domain: str) -> str:
-    """Why the guest cannot be quiesced; empty where its agent says that its file systems are thawed."""
-    try:
-        status = agent.command(bench.hypervisor, domain, "guest-fsfreeze-status")
-    except GoldenError as err:
-        return err.reason
-    return "" if status == "thawed" else f"the guest agent says that its file systems are {status}"
 
 
 def finish(bench: Bench, params: Params, plan: Plan) -> Mapping[str, Any]:
@@ -143,7 +129,7 @@ def take_alone(action: CreateSnapshot, bench: Bench) -> None:
     try:
         take(action, bench.hypervisor, frozen=action.quiesce is not None, quiesce=action.quiesce is not None)
     except GoldenError as err:
-        if action.quiesce != "try" or not snapshots.agent_failed(err) or went_over(action, bench):
+        if action.quiesce != "try" or not quiescing.agent_failed(err) or went_over(action, bench):
             raise
         take(action, bench.hypervisor, frozen=False)
         fall_back(action, bench, err)
@@ -164,13 +150,13 @@ def take_together(action: CreateSnapshot, bench: Bench, company: Company) -> Non
             take(action, own, frozen=frozen)
         finally:
             if frozen:
-                snapshots.thaw(own, action.domain)
+                quiescing.thaw(own, action.domain)
 
 
 def froze(action: CreateSnapshot, hypervisor: Hypervisor, bench: Bench) -> bool:
     """Freeze the guest; whether it did, where that was only to be tried."""
     try:
-        snapshots.freeze(hypervisor, action.domain)
+        quiescing.freeze(hypervisor, action.domain)
     except GoldenError as err:
         if action.quiesce != "try":
             raise
@@ -181,8 +167,7 @@ def froze(action: CreateSnapshot, hypervisor: Hypervisor, bench: Bench) -> bool:
 
 def fall_back(action: CreateSnapshot, bench: Bench, err: GoldenError) -> None:
     """Note that the guest was not quiesced, and why."""
-    fallback = "; ".join([err.reason, *err.left])
-    bench.learned[f"snapshot of {action.domain}"] = {"consistency": "crash", "fallback": fallback}
+    bench.learned[f"snapshot of {action.domain}"] = {"consistency": "crash", "fallback": quiescing.why_not(err)}
 
 
 def went_over(action: CreateSnapshot, bench: Bench) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, snapshots
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, State
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
@@ -113,12 +113,8 @@ def of_domain(bench: Bench, name: str, snapshot: str | None, sharing: Mapping[st
 
 def at_snapshot(bench: Bench, domain: Domain, name: str) -> tuple[Domain, str | None]:
     """The domain as it was at an external snapshot, off, and where its UEFI variables of then are."""
-    found = {snapshot.name: snapshot for snapshot in snapshots.read_all(bench.hypervisor, domain.name)}
     doing = f"cloning from snapshot {name} of {domain.name}"
-    if name not in found:
-        there = ", ".join(found) or "none"
-        raise NotFound(doing, f"the domain has no such snapshot (there: {there})", "See golden.libvirt.snapshot_info.")
-    snapshot = found[name]
+    snapshot = snapshots.read(bench.hypervisor, domain.name, name, doing)
     if snapshot.kind != "external":
         raise Refused(
             doing,

@@ -70,6 +70,12 @@ def firmware_of(root: Element) -> Firmware:
     )
 
 
+def disks_with_chains(xml: str) -> frozenset[str]:
+    """The targets of disks of which a domain's definition says what their files are built on."""
+    disks = parse(xml).findall("devices/disk[backingStore]")
+    return frozenset(attribute(disk, "target", "dev") for disk in disks)
+
+
 def firmware_files(xml: str) -> set[str]:
     """The files that a domain hands to its guest through its firmware's configuration device."""
     return {entry.get("file", "") for entry in parse(xml).findall("sysinfo[@type='fwcfg']/entry[@file]")}

@@ -59,13 +59,13 @@ def tidied(root: Element) -> str:
     return text_of(root)
 
 
-def unpromotable(xml: str) -> tuple[str, ...]:
-    """What of a domain no version can hold, in words."""
+def unpromotable(xml: str, *, without_tpm: bool = False) -> tuple[str, ...]:
+    """What of a domain no version can hold, in words. *without_tpm*: an emulated TPM's state is to be left out."""
     root = parse(xml)
-    return (*outside(root), *encrypted(root))
+    return (*outside(root, without_tpm), *encrypted(root))
 
 
-def outside(root: Element) -> Iterator[str]:
+def outside(root: Element, without_tpm: bool) -> Iterator[str]:
     """State that is not in the domain's disks."""
     for device in root.findall("devices/hostdev"):
         yield f"it has a host device ({device.get('mode')} {device.get('type', '')})".replace(" )", ")")
@@ -73,7 +73,11 @@ def outside(root: Element) -> Iterator[str]:
         if interface.get("type") in ("hostdev", "vdpa"):
             yield f"its interface {number} is a host device"
     for backend in root.findall("devices/tpm/backend"):
-        yield f"it has a TPM ({backend.get('type')}), whose state cannot be copied: remove the device first"
+        kind = backend.get("type")
+        if kind != "emulator":
+            yield f"it has a TPM ({kind}), whose state cannot be copied: remove the device first"
+        elif not without_tpm:
+            yield f"it has a TPM ({kind}), whose state is not copied: say 'tpm: empty', or remove the device first"
     for path in root.findall("devices/memory/source/path"):
         yield f"its memory device is the file {path.text}"
 

@@ -42,6 +42,7 @@ FULL = replace(
     provenance={"job": 7},
     signature="-----BEGIN SSH SIGNATURE-----\nU1NI\n-----END SSH SIGNATURE-----\n",
 )
+FROZEN = replace(BARE, disks=(VersionDisk("vda", "golden.x", "qcow2", 1, 1, None, "golden.web.0.vda.qcow2"),))
 
 
 def validate(kind, raw):
@@ -50,7 +51,7 @@ def validate(kind, raw):
     jsonschema.Draft202012Validator(schema).validate(json.loads(raw))
 
 
-@pytest.mark.parametrize("version", [BARE, FULL])
+@pytest.mark.parametrize("version", [BARE, FULL, FROZEN])
 def test_manifests_fit_their_schema_and_come_back_as_they_were(version):
     raw = manifest.bytes_of(version)
     validate("manifest", raw)
@@ -100,6 +101,7 @@ def steps():
         lambda now: states.restated(now, states.SetState("web", "1", "active", "p"), BY),
         lambda now: states.restated(now, states.SetState("web", "1", "absent", "p"), BY),
         lambda now: replace(now, claims={"3": Holder("h", "b", 1, "2", 3)}),
+        lambda now: replace(now, digests={"3": {"golden.web.3.vda.qcow2": DIGEST}}),
     ]
     for change in changes:
         state = change(state)

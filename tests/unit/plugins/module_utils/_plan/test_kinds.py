@@ -86,7 +86,6 @@ def test_auto_takes_what_works(survey, wish, kind):
         (machine(state="running"), {"mode": "internal", "memory": "false"}, ["always has the memory"]),
         (machine(state="running"), {"mode": "internal", "quiesce": "required"}, ["cannot be quiesced"]),
         (machine(state="running"), {"mode": "external", "memory": "true", "quiesce": "required"}, ["with memory it"]),
-        (machine(state="paused"), {"mode": "external", "quiesce": "required"}, ["a paused guest"]),
         (
             machine(state="running", devices=SHARED),
             {"memory": "true", "mode": "external"},

@@ -15,6 +15,9 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Record,
     Seal,
     Sealed,
+    Snapshot,
+    SnapshotDisk,
+    SnapshotNote,
     State,
     Version,
     Volume,
@@ -25,8 +28,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.channel impor
     moved,
     plan_channel,
 )
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.freeze import Facts
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import Asked, Shelf, Source, obstacles_to
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.promote import plan_promote
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.quiesce import Quiescing
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.seal import plan_seal, valid_seal
 
 BY = {"created": "2026-01-01T00:00:00Z", "created_by": "me@here", "host": "here"}
@@ -275,3 +280,132 @@ def test_a_channel_moves_by_the_same_rules_in_the_plan_and_in_the_record(move, c
 def test_a_version_made_by_another_collection_has_no_witness_and_is_not_the_same():
     foreign = Version("web", "1", "t", "me", "<domain/>", sealed=None)
     assert plan_promote(source(), ASKED, Shelf([foreign]), BY).result["version"] == "2"
+
+
+# ---- snapshots, running domains, files frozen in place
+
+
+def at_snapshot(kind="internal", **options):
+    disks = (SnapshotDisk("vda", kind, base=PATH, base_format="qcow2"),)
+    snapshot = Snapshot("web", "s1", kind, False, "shutoff", created=7, disks=disks)
+    return source(snapshot=replace(snapshot, **options))
+
+
+@pytest.mark.parametrize(("kind", "inside", "files"), [("internal", "s1", []), ("external", None, [PATH])])
+def test_a_snapshot_is_copied_out_of_the_file_that_holds_it(kind, inside, files):
+    plan = plan_promote(at_snapshot(kind), ASKED, Shelf(), BY)
+    assert plan.actions[1].snapshot == inside
+    assert [volume.path for volume in plan.actions[-1].unchanged] == files
+    assert plan_promote(at_snapshot(kind), ASKED, Shelf([complete("1", at_snapshot(kind))]), BY).actions == ()
+    later = at_snapshot(kind, created=8)
+    assert plan_promote(later, ASKED, Shelf([complete("1", at_snapshot(kind))]), BY).actions != ()
+
+
+@pytest.mark.parametrize(
+    ("note", "sealed", "words"),
+    [(SnapshotNote(sealed="yes"), "guest", None), (SnapshotNote(), None, "nothing tells that it was sealed")],
+)
+def test_a_snapshot_is_sealed_where_it_says_so(note, sealed, words):
+    of = at_snapshot(note=note)
+    of = replace(of, domain=replace(of.domain, record=Record(seal=replace(SEAL, witness=()))))
+    draft = plan_promote(of, ASKED, Shelf(), BY).actions[0].draft
+    assert (draft.sealed.method if draft.sealed else None) == sealed
+    assert any(words in what for what in obstacles_to(of, replace(ASKED, sealed=True))) if words else True
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked", "words"),
+    [
+        ({}, {"live": False}, "say 'live: true'"),
+        ({"local": False}, {}, "runs on another machine"),
+        ({}, {"compress": "zstd"}, "QEMU cannot compress"),
+        ({}, {"sealed": True}, "nothing tells whether it is sealed"),
+        ({}, {"rename_to": "x"}, "cannot be renamed while it runs"),
+        ({"nvram": volume("/n", "qcow2")}, {}, "UEFI variables are in a qcow2 file"),
+        ({"written": frozenset({"/other"})}, {}, "not what it runs with"),
+        ({"quiescing": Quiescing(None, "crash", None, ("quiesce: no agent",))}, {}, "quiesce: no agent"),
+        ({}, {"freeze": True}, "cannot be frozen in place"),
+    ],
+)
+def test_a_running_domain_is_refused_with_a_reason(changes, asked, words):
+    of = replace(source(), domain=replace(source().domain, state="running"), written=frozenset({PATH}))
+    found = obstacles_to(replace(of, **changes), replace(ASKED, **{"live": True, **asked}))
+    assert [what for what in found if words in what], found
+
+
+FACTS = Facts(PATH)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({}, None),
+        ({"backing": "/golden/golden.web.1.vda.qcow2"}, None),
+        ({"shelter": "same"}, None),
+        ({"shelter": "below"}, None),
+        ({"shelter": "below", "frozen": "golden.web.1.vda.qcow2", "touched": True}, None),
+        ({"regular": False}, "is not a file"),
+        ({"near": False}, "another file system"),
+        ({"problem": "it is encrypted"}, "it is encrypted"),
+        ({"links": 1}, "1 more names"),
+        ({"snapshots": ("a", "b")}, "snapshots inside: a, b"),
+        ({"backing": "/base"}, "which no manifest names"),
+        ({"shared": ("domain other",)}, "needed by others: domain other"),
+        ({"fixed": True}, "backingStore"),
+        ({"shelter": "foreign"}, "nothing of ours"),
+        ({"shelter": "below", "touched": True}, "merge it"),
+    ],
+)
+def test_a_file_is_frozen_where_nothing_stands_in_the_way(facts, words):
+    named = {"/golden/golden.web.1.vda.qcow2": "golden.web.1.vda.qcow2"}
+    of = source(facts={"vda": replace(FACTS, **facts)}, named=named)
+    found = obstacles_to(of, replace(ASKED, freeze=True))
+    assert len(found) == (1 if words else 0)
+    assert words is None or words in found[0]
+
+
+FREEZING = ["freeze into version", "continue on overlay", "commit version", "build overlay on version"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "first"),
+    [
+        ({}, []),
+        ({"shelter": "below"}, ["take back overlay"]),
+        ({"shelter": "below", "frozen": "golden.web.1.vda.qcow2"}, ["build overlay on version"]),
+    ],
+)
+def test_a_freeze_makes_up_first_for_one_that_died(facts, first):
+    of = source(facts={"vda": replace(FACTS, **facts)})
+    assert words(plan_promote(of, replace(ASKED, freeze=True), Shelf(), BY)) == [*first, "claim version", *FREEZING]
+
+
+def test_what_was_frozen_is_known_again_by_its_untouched_overlays():
+    freezing = replace(ASKED, freeze=True, checksum="deferred")
+    draft = plan_promote(source(facts={"vda": FACTS}), freezing, Shelf(), BY).actions[0].draft
+    assert (draft.disks[0].sha256, draft.undigested) == (None, ("golden.web.1.vda.qcow2",))
+    shelf, after = Shelf([draft]), source(untouched={"vda": "golden.web.1.vda.qcow2"}, facts={"vda": FACTS})
+    assert plan_promote(after, freezing, shelf, BY).actions == ()
+    assert words(plan_promote(after, replace(freezing, checksum="now"), shelf, BY)) == ["digest version"]
+    named = replace(freezing, version="1")
+    assert words(plan_promote(source(), replace(named, checksum="now"), shelf, BY)) == ["digest version"]
+    with pytest.raises(Refused, match="made from something else"):
+        plan_promote(source(), named, shelf, BY)
+
+
+def test_what_was_frozen_by_a_recipe_is_that_version_although_it_is_its_own_parent_now():
+    freezing = replace(ASKED, freeze=True, recipe="r")
+    draft = plan_promote(source(facts={"vda": FACTS}), freezing, Shelf(), BY).actions[0].draft
+    shelf = Shelf([replace(draft, disks=(replace(draft.disks[0], sha256="x"),))])
+    after = source(untouched={"vda": "golden.web.1.vda.qcow2"}, lineage=Lineage("web", "1"))
+    assert plan_promote(after, freezing, shelf, BY).actions == ()
+    assert plan_promote(replace(after, untouched={}), freezing, shelf, BY).actions != ()
+
+
+def test_the_seal_of_what_was_frozen_is_renewed():
+    before = source(domain={"record": Record(seal=SEAL)}, facts={"vda": FACTS})
+    plan = plan_promote(before, replace(ASKED, freeze=True, sealed=True), Shelf(), BY)
+    assert words(plan)[-1] == "renew seal"
+    draft = replace(plan.actions[0].draft, disks=(replace(plan.actions[0].draft.disks[0], sha256="x"),))
+    after = replace(before, disks={"vda": volume(mtime="2.0")}, untouched={"vda": "golden.web.1.vda.qcow2"})
+    assert words(plan_promote(after, replace(ASKED, freeze=True, sealed=True), Shelf([draft]), BY)) == ["renew seal"]

@@ -1,0 +1,44 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a qcow2 file says of itself that libvirt does not tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from ansible_collections.golden.libvirt.plugins.module_utils._disk import qcow2
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.reading import FarFile, LocalFile
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
+
+
+@contextmanager
+def image_in(hypervisor: Hypervisor, volume: Volume) -> Iterator[qcow2.Image]:
+    """The image in a file. Raises qcow2.Unreadable, or OSError where this process may not read it."""
+    with closing(LocalFile(volume.path) if hypervisor.local else FarFile(hypervisor, volume)) as file:
+        yield qcow2.read(file)
+
+
+def untouched(hypervisor: Hypervisor, volume: Volume) -> bool:
+    """Whether an overlay has nothing of its own, so that it reads as the file that it is laid over."""
+    try:
+        with image_in(hypervisor, volume) as image:
+            return next(image.clusters(image.now), None) is None
+    except (qcow2.Unreadable, OSError):
+        return False
+
+
+def snapshots_in(hypervisor: Hypervisor, volume: Volume) -> tuple[str, ...]:
+    """The names of the internal snapshots in a file. Raises qcow2.Unreadable or OSError."""
+    with image_in(hypervisor, volume) as image:
+        return tuple(image.snapshots)
+
+
+def capacity_then(hypervisor: Hypervisor, volume: Volume, snapshot: str) -> int | None:
+    """How many bytes the disk had when its internal *snapshot* was taken; None where that cannot be read."""
+    try:
+        with image_in(hypervisor, volume) as image:
+            return image.table(snapshot).capacity
+    except (qcow2.Unreadable, OSError):
+        return None

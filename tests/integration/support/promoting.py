@@ -1,0 +1,59 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What tests of promoting share."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+from support.lab import COLLECTION
+
+KILLED = pathlib.Path(__file__).with_name("killed.py")
+SEALED = {"method": "guest", "first_boot": "systemd", "operations": ["machine-id"]}
+
+
+def asked(images, domain, **options):
+    return {"domain": domain, "image": "web", "image_pool": images, "sealed": False, **options}
+
+
+def image(lab, images, **options):
+    found = lab.run("image_info", {"image": "web", "image_pool": images, **options})["images"]
+    return found[0] if found else None
+
+
+def in_pool(lab, images):
+    lab.refresh()
+    return sorted(lab.conn.storagePoolLookupByName(images).listVolumes())
+
+
+def path_in(lab, images, volume):
+    return lab.conn.storagePoolLookupByName(images).storageVolLookupByName(volume).path()
+
+
+def manifest_of(result):
+    return result["versions"][0]["manifest"]
+
+
+def sealed_machine(lab, name="web", **options):
+    full = lab.machine(name, **options)
+    assert "msg" not in lab.run("seal", {"domain": full, **SEALED})
+    return full
+
+
+def killed_run(lab, args, when="never", number=0):
+    """Run promote until it is killed; what it did to pools, where it is not."""
+    done = subprocess.run(
+        [sys.executable, str(KILLED), str(COLLECTION / "plugins" / "modules" / "promote.py"), when, str(number)],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": {"uri": lab.uri, **args}}),
+        env={**os.environ, "PYTHONPATH": str(COLLECTION.parents[2])},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode == 0) == (when == "never"), done
+    return done.stderr.split()
