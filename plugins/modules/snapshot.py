@@ -22,8 +22,9 @@ notes:
     own snapshots leave them out. M(golden.libvirt.revert) puts them back.
   - The state of an emulated TPM is in a snapshot with memory only. M(golden.libvirt.revert) refuses to go back without
     it.
-  - The last line of a snapshot's description holds the label, the consistency and the copy of the UEFI variables, such
-    as C([golden.libvirt label="nightly" consistency="offline"]). libvirt keeps nothing else.
+  - The last line of a snapshot's description holds the label, the consistency, the copy of the UEFI variables and
+    whether the domain was sealed, such as C([golden.libvirt label="nightly" consistency="offline"]). libvirt keeps
+    nothing else.
 author:
   - The golden.libvirt developers (@golden-libvirt)
 extends_documentation_fragment:
