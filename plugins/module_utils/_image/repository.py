@@ -40,6 +40,10 @@ class Repository:
         volume = names.manifest_volume(image, version)
         return version_in(self.store.download(volume)) if volume in self.volumes else None
 
+    def document(self, image: str, version: str) -> bytes:
+        """A version's manifest as it was written."""
+        return self.store.download(names.manifest_volume(image, version)).rstrip(b"\0 \n") + b"\n"
+
     def state(self, image: str) -> State:
         """What the image's newest whole journal record says."""
         serials = [found.serial for found in self.volumes.values() if found.kind == "journal" and found.image == image]
