@@ -111,7 +111,7 @@ def pull(near, far, *names, fails=False, **options):
 # Passes so many bytes, and dies where there are more.
 CUT = """mkfifo $0.$$; exec 3<&0
     {{ssh}} "$@" <&3 >$0.$$ & exec 4<$0.$$
-    head -c {bytes} <&4
+    stdbuf -o0 head -c {bytes} <&4
     if [ "$(head -c 1 <&4 | wc -c)" = 1 ]; then kill $!; fi
     wait $!; exit"""
 
