@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 
 import pytest
@@ -82,6 +83,23 @@ def test_another_version_of_that_name_stays(lab, far):
     versions.add(lab, "web", "1")
     versions.add(far, "web", "1", content=b"other")
     assert "another version of that name" in far.run_and_compare("transfer", bring(lab, far, "1"), fails=True)["msg"]
+
+
+def test_a_pool_copied_by_hand_to_another_host_holds_the_images_there(lab, far):
+    versions.add(lab, "web", "1", disks=["qcow2", "raw"], nvram=b"variables")
+    versions.add(lab, "web", "2", parent=("web", "1"))
+    lab.run("channel", {"image": "web", "image_pool": lab.pool, "name": "stable", "version": "2"})
+    for path in (lab.path / "pool").glob("golden.*"):
+        shutil.copy(path, far.path / "pool")
+    (found,) = far.run("image_info", {"image_pool": far.pool, "verify": True})["images"]
+    assert {of["version"]: (of["problems"], of["channels"], of["ancestors"]) for of in found["versions"]} == {
+        "1": ([], [], []),
+        "2": ([], ["stable"], ["web 1"]),
+    }
+    made = far.run("clone", {"name": f"{far.prefix}-a", "image": "web", "channel": "stable", "image_pool": far.pool})
+    assert far.disk_path(made["clones"][0]["name"]).startswith(str(far.path))
+    moved = far.run_and_compare("channel", {"image": "web", "image_pool": far.pool, "name": "stable", "version": "1"})
+    assert moved["channels"][0]["previous"] == "2"
 
 
 # ---- rsync
