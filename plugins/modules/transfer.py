@@ -46,7 +46,7 @@ options:
       - V(streams) brings all bytes through libvirt. Nothing but libvirt is needed.
       - V(rsync) builds a volume on that of the version it has most in common with - the one that it was built from, or
         else the one before it. For that the task runs on the hypervisor that the version comes to, and reaches the
-        files of the other one through the ssh of O(from_uri). Both have rsync 3.1.3 or newer. Without such a version,
+        files of the other one through the ssh of O(from_uri). Both have rsync. Without such a version,
         everything comes through libvirt.
       - V(auto) is V(rsync) where it can be, and V(streams) where not. RV(versions[].reason) says why not.
     type: str
