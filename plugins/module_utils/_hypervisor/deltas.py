@@ -16,18 +16,16 @@ import re
 import shutil
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.copying import Execute
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.reading import LocalFile
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams import BLOCK, file_errors
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import DIRECTORIES, Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.volume import FROZEN
 
 RSYNC = "rsync"
-# Runs a command; gives its exit status, output and errors.
-Execute = Callable[[list[str]], tuple[int, str, str]]
 USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9]+)?")
 # rsync splits the remote shell's command at blanks.

@@ -109,4 +109,5 @@ def records(stock: Stock, image: str) -> Iterator[tuple[Volume, int]]:
 
 
 def old(file: Volume) -> bool:
+    """Whether nobody has written to a file for as long as a claim holds."""
     return float(file.mtime or 0) < time.time() - holder.LEASE_SECONDS

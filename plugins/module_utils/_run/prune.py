@@ -90,7 +90,7 @@ def abandoned(stock: Stock, of: Lineage) -> bool:
     if of.version in state.claims or of.version in state.states:
         return image.maker(stock, of) is None
     files = [stock.files[path] for path in stock.paths(of) if path in stock.files]
-    return all(float(file.mtime or 0) < time.time() - holder.LEASE_SECONDS for file in files)
+    return all(debris.old(file) for file in files)
 
 
 PRUNE = Verb("versions", plan)
