@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 
@@ -29,10 +29,13 @@ VOLUME = re.compile(
     rf"|(?P<target>{TARGET.pattern})\.(?P<format>qcow2|raw)))"
 )
 
+# What rsync calls a file while it receives it.
+RECEIVING = re.compile(r"\.(?P<volume>.+)\.[A-Za-z0-9]{6}")
+
 
 @dataclass(frozen=True)
 class Named:
-    """What a volume's name says. *kind* is journal, manifest, nvram or disk."""
+    """What a volume's name says. *kind* is journal, manifest, nvram, disk, or receiving: a part of one of these."""
 
     kind: str
     image: str
@@ -45,7 +48,9 @@ def parsed(volume: str) -> Named | None:
     """What *volume* is to the repository; None where it is none of its names."""
     found = VOLUME.fullmatch(volume)
     if not found:
-        return None
+        received = RECEIVING.fullmatch(volume)
+        whole = parsed(received["volume"]) if received else None
+        return replace(whole, kind="receiving") if whole and whole.version else None
     part = found.groupdict()
     if part["serial"]:
         return Named("journal", part["image"], serial=int(part["serial"]))

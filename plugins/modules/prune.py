@@ -14,7 +14,8 @@ description:
   - A version always stays that a channel points at, that a domain or file of this hypervisor is built on, that a
     version which stays was built from, and the newest of its image.
   - What interrupted runs have left goes in any case. It is told from what runs that still go on are making by the claim
-    in the image's journal. Volumes that nobody claimed go when they were left alone for six hours.
+    in the image's journal. Volumes that nobody claimed go when they were left alone for six hours. Clones of these
+    images go that were half made by a run which has died, and journal records that one has begun and never filled.
   - In check mode it lists exactly what goes, and the bytes that this frees.
 author:
   - The golden.libvirt developers (@golden-libvirt)
@@ -73,13 +74,15 @@ actions:
            {"action": "delete version", "image": "web", "version": "2", "pool": "golden", "bytes": 734003200,
             "volumes": ["golden.web.2.manifest.json", "golden.web.2.vda.qcow2"]}]
 versions:
-  description: One entry per version that goes, or would go if nothing depended on it. The children come first.
+  description:
+    - One entry per version that goes, or would go if nothing depended on it. The children come first.
+    - Before them one per half-made clone, behind them one per journal that has records which were never filled.
   returned: always
   type: list
   elements: dict
   contains:
     item:
-      description: The image and the version.
+      description: The image and the version, the name of the clone, or C(journal of) and the image.
       type: str
     image:
       description: The image.
@@ -88,7 +91,9 @@ versions:
       description: The version.
       type: str
     why:
-      description: Why it goes, V(retention), V(interrupted run) or V(interrupted deletion).
+      description:
+        - Why it goes, V(retention), V(interrupted run), V(interrupted deletion), V(interrupted clone) or
+          V(interrupted write).
       type: str
     kept:
       description: What depends on it and keeps it, in words. Empty where it goes.

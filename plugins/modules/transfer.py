@@ -9,8 +9,10 @@ module: transfer
 short_description: Bring versions of an image from another hypervisor or pool
 version_added: "0.1.0"
 description:
-  - Copies the volumes of versions from a pool of one hypervisor to one of another through libvirt, holes as holes. The
-    task may run on either of them, or on a machine that reaches both.
+  - Copies the volumes of versions from a pool of one hypervisor to one of another, holes as holes. The task may run on
+    either of them, or on a machine that reaches both. It pulls when O(from_uri) leads elsewhere, and pushes when O(uri)
+    does.
+  - Bytes come through libvirt, or by rsync, which sends only what no version has that is there already.
   - What arrives is compared with what was promoted, before the version becomes visible. A version that is there already
     is left as it is.
   - A transfer that was interrupted goes on where it was when it is run again.
@@ -41,6 +43,17 @@ options:
   from_pool:
     description: The pool that they come from. By default one of the same name as O(image_pool).
     type: str
+  method:
+    description:
+      - V(streams) brings all bytes through libvirt. Nothing but libvirt is needed.
+      - V(rsync) builds a volume on that of the version it has most in common with - the one that it was built from, or
+        else the one before it. For that the task runs on the hypervisor that the version comes to, and reaches the
+        files of the other one through the ssh of O(from_uri). Both have rsync. Without such a version,
+        everything comes through libvirt.
+      - V(auto) is V(rsync) where it can be, and V(streams) where not. RV(versions[].reason) says why not.
+    type: str
+    choices: [auto, rsync, streams]
+    default: auto
 attributes:
   check_mode:
     support: full
@@ -83,7 +96,8 @@ actions:
   type: list
   elements: dict
   sample: [{"action": "bring version", "image": "web", "version": "4", "origin": "qemu+ssh://root@builder/system",
-            "source": "golden", "pool": "golden", "volumes": ["golden.web.4.vda.qcow2"], "bytes": 734003200}]
+            "source": "golden", "pool": "golden", "volumes": ["golden.web.4.vda.qcow2"], "bytes": 734003200,
+            "method": "rsync", "basis": "web 3"}]
 versions:
   description: One entry per version.
   returned: always
@@ -105,6 +119,18 @@ versions:
       elements: str
     bytes:
       description: What they have.
+      type: int
+    method:
+      description: How it comes, V(rsync) or V(streams). Empty where it is there.
+      type: str
+    basis:
+      description: The image and the version that rsync builds on, if any.
+      type: str
+    reason:
+      description: Why rsync cannot be used, where it could have saved anything and is not ruled out.
+      type: str
+    received:
+      description: The bytes that came from there for it. In check mode 0.
       type: int
     changed:
       description: Whether it was brought.
@@ -134,6 +160,7 @@ SPEC: Spec = {
     "versions": {"type": "list", "elements": "str", "required": True, "aliases": ["version"]},
     "from_uri": {"type": "str", "required": True},
     "from_pool": {"type": "str"},
+    "method": {"type": "str", "choices": ["auto", "rsync", "streams"], "default": "auto"},
 }
 
 

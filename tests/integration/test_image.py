@@ -9,7 +9,7 @@ import pathlib
 import re
 
 import pytest
-from support import versions
+from support import tiny_guest, versions
 from support.lab import COLLECTION, qemu_img
 
 
@@ -115,14 +115,25 @@ def test_all_that_depends_on_a_version_is_named_and_keeps_it(lab):
     golden = lab.file("golden.web.1.vda.qcow2")
     qemu_img("rebase", "-u", "-b", golden, "-F", "qcow2", lab.disk_path(foreign))
     qemu_img("create", "-q", "-f", "qcow2", "-b", golden, "-F", "qcow2", str(lab.path / "pool" / "nobodys.qcow2"))
+    others = {"pooled": lab.path / "other", "loose": lab.path / "outside"}  # the latter is in no pool
+    lab.add_pool("other")
+    others["loose"].mkdir()
+    for name, directory in others.items():
+        overlay = str(directory / f"{name}.qcow2")
+        qemu_img("create", "-q", "-f", "qcow2", "-b", golden, "-F", "qcow2", overlay)
+        lab.machine(name, disks=[tiny_guest.Disk("vda", overlay)])
+    unused = lab.path / "other" / "unused.qcow2"
+    qemu_img("create", "-q", "-f", "qcow2", "-b", golden, "-F", "qcow2", str(unused))
     refused = lab.run_and_compare("image", image(lab, "absent", "1"), fails=True)
+    built = ("clone", "careless", "deep", "virsh", *others)
     assert sorted(refused["versions"][0]["obstacles"]) == sorted(
         [
             "channel stable points at it",
             "web 2 was built from it",
             "db 1 was built from it",
-            *(f"domain {lab.prefix}-{name} is built on {golden}" for name in ("clone", "careless", "deep", "virsh")),
+            *(f"domain {lab.prefix}-{name} is built on {golden}" for name in built),
             f"{lab.file('nobodys.qcow2')} is built on {golden}",
+            f"{unused} is built on {golden}",
         ]
     )
 

@@ -4,17 +4,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
+import libvirt
 import pytest
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata
 from support import versions
+from support.lab import COLLECTION
+
+KILLED = pathlib.Path(__file__).parent / "support" / "killed.py"
 
 
 def prune(lab, **options):
@@ -112,6 +121,80 @@ def test_what_nobody_claims_may_be_copied_by_hand_until_it_is_old(lab):
     os.utime(lab.file("golden.web.3.vda.qcow2"), (old, old))
     assert gone(prune(lab)) == ["web 3"]
     assert pathlib.Path(lab.file("golden.web.2.vda.qcow2")).exists()
+
+
+def dying_clone(lab, name, **options):
+    """A linked clone of web 1, its run killed before it made the second of its volumes."""
+    args = {"uri": lab.uri, "name": name, "image": "web", "image_pool": lab.pool, "version": "1", **options}
+    command = [sys.executable, str(KILLED), str(COLLECTION / "plugins" / "modules" / "clone.py"), "before", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(COLLECTION.parents[2])}
+    done = subprocess.run(
+        command,
+        check=False,
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": args}),
+        env=environment,
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == -signal.SIGKILL, done
+    lab.refresh()
+
+
+def test_clones_that_died_half_made_go_and_keep_no_version(lab):
+    for version in ("1", "2"):
+        versions.add(lab, "web", version, disks=["qcow2", "qcow2"])
+    before = lab.world()
+    dead, alive, started = (f"{lab.prefix}-{name}" for name in ("dead", "alive", "started"))
+    dying_clone(lab, dead)
+    assert pathlib.Path(lab.file(f"{dead}.vda.qcow2")).exists()
+    found = prune(lab, keep_last=1)
+    assert {name: (item["why"], item["volumes"]) for name, item in found.items()} == {
+        dead: ("interrupted clone", [f"{dead}.vda.qcow2"]),
+        "web 1": ("retention", [f"golden.web.1.{part}" for part in ("manifest.json", "vda.qcow2", "vdb.qcow2")]),
+    }
+    assert found[dead]["bytes"] > 0
+    assert {name for name in before if name not in lab.world()} == {
+        f"file {lab.file(f'golden.web.1.{part}')}" for part in ("manifest.json", "vda.qcow2", "vdb.qcow2")
+    }
+    lab.run("clone", {"names": [alive, started], "image": "web", "image_pool": lab.pool, "version": "2"})
+    living = holder.this_process()
+    for name, maker in ((alive, living), (started, replace(living, started="1"))):
+        with Hypervisor(lab.uri) as hypervisor:
+            record = domains.read(hypervisor, name).record
+            half = replace(record, origin=replace(record.origin, complete=False, holder=maker))
+            domains.set_metadata(hypervisor, name, metadata.element_of(half))
+    lab.domain(started).createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
+    assert prune(lab) == {}
+    lab.domain(started).destroy()
+    assert gone(prune(lab)) == [started]
+
+
+def test_records_that_were_never_filled_go_once_others_stand_and_they_are_old(lab):
+    versions.add(lab, "web", "1")
+    for serial, age in ((1, 0), (2, holder.LEASE_SECONDS + 60), (4, 60), (6, holder.LEASE_SECONDS + 60)):
+        if age:
+            path = pathlib.Path(lab.file(f"golden.web.journal.{serial:06d}.json"))
+            path.touch()
+            os.truncate(path, 8192)
+            os.utime(path, (time.time() - age,) * 2)
+            lab.refresh()
+        if serial != 6:
+            lab.run("channel", {"image": "web", "image_pool": lab.pool, "name": f"c{serial}", "version": "1"})
+    found = prune(lab)
+    assert {name: item["volumes"] for name, item in found.items()} == {
+        "journal of web": ["golden.web.journal.000002.json"]
+    }
+    (image,) = lab.run("image_info", {"image_pool": lab.pool})["images"]
+    assert image["channels"] == {"c1": "1", "c2": "1", "c4": "1"}
+
+
+def test_what_rsync_was_receiving_goes_with_the_version(lab):
+    versions.add(lab, "web", "1")
+    half_made(lab, "2", alive=False)
+    part = ".golden.web.2.vda.qcow2.AbCdEf"
+    pathlib.Path(lab.file(part)).write_bytes(b"x")
+    assert prune(lab)["web 2"]["volumes"] == [part, "golden.web.2.vda.qcow2"]
+    assert not pathlib.Path(lab.file(part)).exists()
 
 
 def test_an_interrupted_deletion_is_completed(lab):

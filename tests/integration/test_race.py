@@ -34,6 +34,10 @@ def race(labs: list[Lab], args: t.Callable[[int], dict[str, t.Any]]) -> list[dic
         lab = labs[writer % len(labs)]
         return lab.run("channel", {"image": "web", "image_pool": lab.pool, "version": str(writer + 1), **args(writer)})
 
+    return at_once(write)
+
+
+def at_once(write: t.Callable[[int], dict[str, t.Any]]) -> list[dict[str, t.Any]]:
     with ThreadPoolExecutor(WRITERS) as runs:
         return list(runs.map(write, range(WRITERS)))
 
@@ -70,3 +74,39 @@ def test_of_eight_that_bring_a_channel_back_all_find_it_there(labs):
     assert [result["channels"][0]["version"] for result in results] == ["2"] * WRITERS
     assert [result["changed"] for result in results].count(True) >= 1
     assert [change["to"] for change in image(labs[1])["history"]] == ["1", "2", "3", "2"]
+
+
+def promoted_at_once(labs: list[Lab], **options: t.Any) -> list[dict[str, t.Any]]:
+    """The results of eight promotes of a domain each, whose disks start with the number of the domain."""
+    machines = [labs[writer % len(labs)].machine(f"m{writer}") for writer in range(WRITERS)]
+    for writer, name in enumerate(machines):
+        labs[0].write(labs[0].file(f"{name}.vda.qcow2"), f"machine {writer}".encode())
+
+    def promote(writer: int) -> dict[str, t.Any]:
+        lab = labs[writer % len(labs)]
+        asked = {"domain": machines[writer], "image": "web", "image_pool": lab.pool, "sealed": False}
+        return lab.run("promote", {**asked, **options})
+
+    return at_once(promote)
+
+
+def test_of_eight_that_promote_to_the_same_version_one_makes_it_whole(labs):
+    results = promoted_at_once(labs, version="v1", channels=["candidate"])
+    (winner,) = [writer for writer, result in enumerate(results) if not result.get("failed")]
+    assert labs[0].read(labs[0].file("golden.web.v1.vda.qcow2"), 9) == f"machine {winner}".encode()
+    for result in results:
+        assert not result.get("failed") or "is being made by process" in result["msg"] or "exists" in result["msg"]
+    for lab in labs:
+        asked = {"image": "web", "image_pool": lab.pool, "verify": True}
+        (found,) = lab.run("image_info", asked)["images"]
+        assert (found["channels"], found["claims"]) == ({"candidate": "v1"}, [])
+        assert {of["version"]: of["problems"] for of in found["versions"]}["v1"] == []
+
+
+def test_eight_that_promote_to_the_next_version_make_one_each(labs):
+    results = promoted_at_once(labs)
+    assert [result["msg"] for result in results if result.get("failed")] == []
+    made = {result["versions"][0]["version"]: writer for writer, result in enumerate(results)}
+    assert sorted(made, key=int) == [str(WRITERS + number) for number in range(1, WRITERS + 1)]
+    for version, writer in made.items():
+        assert labs[0].read(labs[0].file(f"golden.web.{version}.vda.qcow2"), 9) == f"machine {writer}".encode()

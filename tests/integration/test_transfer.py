@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import random
+import shutil
 import subprocess
 
 import pytest
@@ -81,6 +83,116 @@ def test_another_version_of_that_name_stays(lab, far):
     versions.add(lab, "web", "1")
     versions.add(far, "web", "1", content=b"other")
     assert "another version of that name" in far.run_and_compare("transfer", bring(lab, far, "1"), fails=True)["msg"]
+
+
+def test_a_pool_copied_by_hand_to_another_host_holds_the_images_there(lab, far):
+    versions.add(lab, "web", "1", disks=["qcow2", "raw"], nvram=b"variables")
+    versions.add(lab, "web", "2", parent=("web", "1"))
+    lab.run("channel", {"image": "web", "image_pool": lab.pool, "name": "stable", "version": "2"})
+    for path in (lab.path / "pool").glob("golden.*"):
+        shutil.copy(path, far.path / "pool")
+    (found,) = far.run("image_info", {"image_pool": far.pool, "verify": True})["images"]
+    assert {of["version"]: (of["problems"], of["channels"], of["ancestors"]) for of in found["versions"]} == {
+        "1": ([], [], []),
+        "2": ([], ["stable"], ["web 1"]),
+    }
+    made = far.run("clone", {"name": f"{far.prefix}-a", "image": "web", "channel": "stable", "image_pool": far.pool})
+    assert far.disk_path(made["clones"][0]["name"]).startswith(str(far.path))
+    moved = far.run_and_compare("channel", {"image": "web", "image_pool": far.pool, "name": "stable", "version": "1"})
+    assert moved["channels"][0]["previous"] == "2"
+
+
+# ---- rsync
+
+RANDOM = random.Random(4)
+COMMON, NEW = RANDOM.randbytes(5 * MIB), RANDOM.randbytes(5 * MIB)
+
+
+@pytest.fixture
+def near(lab, far, ssh_uri):
+    """This machine's hypervisor, which reaches *far* through ssh (its *from_uri*) and has version 1."""
+    lab.uri, lab.where = "qemu:///system", ()
+    lab.from_uri = f"{ssh_uri}&socket={far.uri.partition('socket=')[2]}"
+    for version, content in (("1", COMMON), ("2", NEW + COMMON)):
+        versions.add(far, "web", version, disks=["qcow2", "raw"], content=content)
+    first = pull(lab, far, "1")
+    assert (first["versions"][0]["method"], first["versions"][0]["reason"]) == ("streams", "")
+    return lab
+
+
+def pull(near, far, *names, fails=False, **options):
+    """Bring versions from *far* to *near*, once in check mode and once for real."""
+    args = {"image_pool": near.pool, "from_uri": near.from_uri, "from_pool": far.pool, "image": "web"}
+    return near.run_and_compare("transfer", {**args, "versions": list(names), **options}, fails=fails)
+
+
+# Passes so many bytes, and dies where there are more.
+CUT = """mkfifo $0.$$; exec 3<&0
+    {{ssh}} "$@" <&3 >$0.$$ & exec 4<$0.$$
+    stdbuf -o0 head -c {bytes} <&4
+    if [ "$(head -c 1 <&4 | wc -c)" = 1 ]; then kill $!; fi
+    wait $!; exit"""
+
+
+def way(near, rest):
+    """The *from_uri* with a shell script as ssh which does what *rest* says with an rsync."""
+    uri, _, client = near.from_uri.partition("command=")
+    client, _, socket = client.partition("&")
+    script = near.path / "ssh"
+    script.write_text(f'#!/bin/sh\ncase " $* " in *" rsync --server"*) {rest.format(ssh=client)};; esac\n')
+    with script.open("a") as file:
+        file.write(f'exec {client} "$@"\n')
+    script.chmod(0o755)
+    return f"{uri}command={script}&{socket}"
+
+
+def test_rsync_sends_what_the_version_before_has_not(near, far):
+    (done,) = pull(near, far, "2")["versions"]
+    assert (done["method"], done["basis"], done["reason"]) == ("rsync", "web 1", "")
+    assert 2 * len(NEW) < done["received"] < 2 * len(NEW) + MIB / 2
+    assert told(near) == {"1": [], "2": []}
+    raw = pathlib.Path(near.file("golden.web.2.vdb.raw")).stat()
+    assert (raw.st_size, raw.st_blocks * 512 < 12 * MIB) == (16 * MIB, True)
+
+
+def test_an_rsync_that_was_cut_off_goes_on_where_it_was(near, far):
+    cut = way(near, CUT.format(bytes=4 * MIB))
+    args = {"image_pool": near.pool, "from_uri": cut, "from_pool": far.pool, "image": "web", "version": "2"}
+    failed = near.run("transfer", args)
+    assert "by rsync" in failed["msg"], failed
+    assert "it goes on from there" in failed["msg"]
+    assert list(told(near)) == ["1"]
+    killed = pathlib.Path(near.file(".golden.web.2.vda.qcow2.AbCdEf"))
+    pathlib.Path(near.file("golden.web.2.vda.qcow2")).rename(killed)
+    (done,) = pull(near, far, "2")["versions"]
+    assert len(NEW) < done["received"] < 2 * len(NEW) - 3 * MIB
+    assert told(near) == {"1": [], "2": []}
+    assert not killed.exists()
+
+
+def test_without_a_way_for_rsync_streams_bring_it_and_say_why(near, far):
+    bad = way(near, "echo no rsync there >&2; exit 127")
+    refused = pull(near, far, "2", from_uri=bad, method="rsync", fails=True)
+    assert "bringing web 2 by rsync: rsync does not get through: no rsync there" in refused["msg"]
+    (done,) = pull(near, far, "2", from_uri=bad)["versions"]
+    assert (done["method"], done["basis"]) == ("streams", "")
+    assert "rsync does not get through: no rsync there" in done["reason"]
+    assert done["received"] > 2 * len(NEW + COMMON)
+    assert told(near) == {"1": [], "2": []}
+
+
+def test_the_machine_that_has_a_version_pushes_it(near, far):
+    versions.add(near, "web", "3", content=NEW)
+    push = {"uri": near.from_uri, "image_pool": far.pool, "from_uri": near.uri, "from_pool": near.pool}
+    done = near.run("transfer", {**push, "image": "web", "version": "3"})["versions"][0]
+    assert (done["method"], done["reason"]) == (
+        "streams",
+        "qemu:///system does not lead through ssh to another machine",
+    )
+    assert told(far) == {"1": [], "2": [], "3": []}
+
+
+# ---- the playbook
 
 
 def distribute(lab, hosts, **variables):

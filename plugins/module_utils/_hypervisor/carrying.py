@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import asking
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.progress import Progress
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams import patiently, send_all
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
@@ -15,9 +16,36 @@ from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import
 STEP = 16 * 1024 * 1024
 
 
-def carry(source: Pool, target: Pool, volume: str, there: int) -> None:
-    """Bring a volume over, of which the first *there* bytes are there already. Written in order, so that the length of
-    what is there says how far a run came that was interrupted."""
+class Carrying:
+    """What goes into a stream: the *data*, of which there were *bytes*, and holes. *progress* is told where it is."""
+
+    def __init__(self, going: libvirt.virStream, offset: int, progress: Progress) -> None:
+        self.going = going
+        self.bytes = 0
+        self.offset = offset
+        self.progress = progress
+
+    def on_data(self, _coming: Any, data: bytes, _opaque: Any) -> int:
+        send_all(self.going, data)
+        self.bytes += len(data)
+        self.moved(len(data))
+        return len(data)
+
+    def on_hole(self, _coming: Any, length: int, _opaque: Any) -> int:
+        self.going.sendHole(length, 0)
+        self.moved(length)
+        return 0
+
+    def moved(self, length: int) -> None:
+        self.offset += length
+        self.progress.at(self.offset)
+
+
+def carry(source: Pool, target: Pool, volume: str, there: int, progress: Progress) -> int:
+    """Bring a volume over, of which the first *there* bytes are there already; returns how many bytes came.
+
+    Written in order, so that the length of what is there says how far a run came that was interrupted.
+    """
     offset = max(0, there // STEP - 1) * STEP
     with asking(f"bringing volume {volume} from {source.hypervisor.uri} to {target.hypervisor.uri}"):
         coming, going = source.hypervisor.conn.newStream(0), target.hypervisor.conn.newStream(0)
@@ -25,23 +53,15 @@ def carry(source: Pool, target: Pool, volume: str, there: int) -> None:
             down, up = libvirt.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM, libvirt.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM
             patiently(lambda: source.handle_of(volume).download(coming, offset, 0, down))
             patiently(lambda: target.handle_of(volume).upload(going, offset, 0, up))
-            coming.sparseRecvAll(on_data, on_hole, going)
+            carrying = Carrying(going, offset, progress)
+            coming.sparseRecvAll(carrying.on_data, carrying.on_hole, None)
             coming.finish()
             going.finish()
+            return carrying.bytes
         except BaseException:
             for stream in (coming, going):
                 abort(stream)
             raise
-
-
-def on_data(_coming: Any, data: bytes, going: libvirt.virStream) -> int:
-    send_all(going, data)
-    return len(data)
-
-
-def on_hole(_coming: Any, length: int, going: libvirt.virStream) -> int:
-    going.sendHole(length, 0)
-    return 0
 
 
 def abort(stream: libvirt.virStream) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from ansible_collections.golden.libvirt.plugins.module_utils._disk import qcow2
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.reading import FarFile, LocalFile
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
@@ -30,9 +31,12 @@ def untouched(hypervisor: Hypervisor, volume: Volume) -> bool:
 
 
 def snapshots_in(hypervisor: Hypervisor, volume: Volume) -> tuple[str, ...]:
-    """The names of the internal snapshots in a file. Raises qcow2.Unreadable or OSError."""
-    with image_in(hypervisor, volume) as image:
-        return tuple(image.snapshots)
+    """The names of the internal snapshots in a file. Raises GoldenError where it cannot be read."""
+    try:
+        with image_in(hypervisor, volume) as image:
+            return tuple(image.snapshots)
+    except (qcow2.Unreadable, OSError) as err:
+        raise GoldenError(f"looking into {volume.path}", str(err)) from err
 
 
 def capacity_then(hypervisor: Hypervisor, volume: Volume, snapshot: str) -> int | None:

@@ -81,17 +81,18 @@ class Claims:
         with suppress(AlreadyThere):
             self.store.create(new_volume(volume, size, "raw"), volume)
 
-    def commit(self, version: Version, *, protect: bool = True) -> None:
+    def commit(self, version: Version, document: bytes = b"", *, protect: bool = True) -> None:
         """Make a claimed version visible and give the claim up; Overtaken where the claim is not mine any more.
 
-        Where this raises the version is not visible. *protect* has the store keep others from changing it: not
-        before, since a run that takes a claim over may have to.
+        *document* is its manifest, where that was written before. Where this raises the version is not visible.
+        *protect* has the store keep others from changing it: not before, since a run that takes a claim over may
+        have to.
         """
         volume = self.volume(version.version)
         self.journal.change(lambda state: self.renewed(state, version.version))
         try:
             size = len(self.store.download(volume))
-            self.store.upload(volume, documents.padded(manifest.bytes_of(version), size))
+            self.store.upload(volume, documents.padded(document or manifest.bytes_of(version), size))
             self.check(version)
         except BaseException:
             self.store.delete(volume)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
-from ansible_collections.golden.libvirt.plugins.module_utils._image.manifest import version_in
+from ansible_collections.golden.libvirt.plugins.module_utils._image.manifest import bytes_of, version_in
 from ansible_collections.golden.libvirt.plugins.module_utils._image.store import Store
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Image, State, Version
 
@@ -48,6 +48,11 @@ class Repository:
         taken = self.state(image).digests.get(version, {})
         disks = (disk if disk.sha256 else replace(disk, sha256=taken.get(disk.volume)) for disk in found.disks)
         return replace(found, disks=tuple(disks))
+
+    def document(self, version: Version) -> bytes:
+        """The manifest of a *version* as it was written, or with the digests that were taken since."""
+        raw = self.store.download(names.manifest_volume(version.image, version.version)).rstrip(b"\0 \n") + b"\n"
+        return raw if version_in(raw, version.image, version.version) == version else bytes_of(version)
 
     def state(self, image: str) -> State:
         """What the image's newest whole journal record says."""

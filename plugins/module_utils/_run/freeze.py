@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._disk import qcow2
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
     chains,
@@ -81,8 +80,8 @@ class Reader:
         below = files.find_at(self.hypervisor, file) if shelter == "below" else volume
         try:
             problem, within = "", inside.snapshots_in(self.hypervisor, below) if below else ()
-        except (qcow2.Unreadable, OSError) as err:
-            problem, within = str(err), ()
+        except GoldenError as err:
+            problem, within = err.reason, ()
         names_here = [path, shelter_of(path)]
         others = [self.pool.path_of(name) for name in self.pool.fresh_names()]
         twins = [other for other in others if other not in names_here and freezing.same_file(file, other)]

@@ -16,7 +16,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.age import se
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock, children_first, settle
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.retiring import plan_deletion
-from ansible_collections.golden.libvirt.plugins.module_utils._run import image
+from ansible_collections.golden.libvirt.plugins.module_utils._run import debris, image
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import stock_of
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
@@ -25,9 +25,13 @@ RETIRED, LEFT, HALF = "retention", "interrupted run", "interrupted deletion"
 
 
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
-    """One plan per version that the rule or an interrupted run condemns; it stays where something depends on it."""
-    rule, stock = rule_of(params), stock_of(bench, params["image_pool"])
-    asked = [names.check_image(name) for name in params["images"] or []]
+    """One plan per version that the rule or an interrupted run condemns; it stays where something depends on it. What
+    dead runs have left besides goes, too: clones before, which depend on versions."""
+    pool, asked = params["image_pool"], [names.check_image(name) for name in params["images"] or []]
+    rule, stock = rule_of(params), stock_of(bench, pool)
+    clones = debris.half_made(bench, stock, asked)
+    records = debris.torn_records(bench, pool, stock, asked)
+    stock = debris.without(bench, stock, clones)
     condemned = dict(condemned_in(stock, rule, asked))
     staying = settle(stock, condemned)
     items = {f"{of.image} {of.version}": of for of in children_first(stock, condemned)}
@@ -38,7 +42,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
         if of in staying:
             result = {"image": of.image, "version": of.version, "why": why, "kept": staying[of]}
             return Plan(item, result={**result, "volumes": [], "bytes": 0})
-        going = plan_deletion(stock, of, params["image_pool"], reason=reason, obstacles=(), holder=None)
+        going = plan_deletion(stock, of, pool, reason=reason, obstacles=(), holder=None)
         return Plan(
             item,
             going.actions,
@@ -48,7 +52,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
             warnings=going.warnings,
         )
 
-    return guarded(list(items), one)
+    return (*clones, *guarded(list(items), one), *records)
 
 
 def rule_of(params: Params) -> retention.Rule:
@@ -86,7 +90,7 @@ def abandoned(stock: Stock, of: Lineage) -> bool:
     if of.version in state.claims or of.version in state.states:
         return image.maker(stock, of) is None
     files = [stock.files[path] for path in stock.paths(of) if path in stock.files]
-    return all(float(file.mtime or 0) < time.time() - holder.LEASE_SECONDS for file in files)
+    return all(debris.old(file) for file in files)
 
 
 PRUNE = Verb("versions", plan)

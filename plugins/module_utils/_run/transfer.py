@@ -4,48 +4,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import deltas
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.carrying import carry
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.progress import Progress
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
-from ansible_collections.golden.libvirt.plugins.module_utils._image import holder, manifest
+from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._image.claims import Claims
-from ansible_collections.golden.libvirt.plugins.module_utils._model import VersionDisk, VersionNvram
+from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
+from ansible_collections.golden.libvirt.plugins.module_utils._model import (
+    Lineage,
+    State,
+    Version,
+    VersionDisk,
+    VersionNvram,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import ancestors
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.transfer import BringVersion, plan_transfer
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.transfer import (
+    RSYNC,
+    STREAMS,
+    BringVersion,
+    Wanted,
+    nearest,
+    plan_transfer,
+)
+from ansible_collections.golden.libvirt.plugins.module_utils._run.image_info import ancestors_in
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import refusal, signers_in
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.volume import FROZEN, new_volume
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where the versions come from: those *wanted*, why some of them are not trusted, all that they were built from,
+    what is said of them."""
+
+    wanted: Sequence[Wanted]
+    untrusted: Mapping[str, GoldenError | None]
+    above: Mapping[Lineage, Version]
+    state: State
+    directory: str
+
+
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     """One plan per version."""
-    image, pool, source = names.check_image(params["image"]), params["image_pool"], params["from_pool"]
-    signers = signers_in(params)
-    with Hypervisor(params["from_uri"]) as far:
-        origin = Bench(far).repository(source or pool)
-        asked = [origin.resolve(image, name) for name in params["versions"]]
-        wanted = {f"{image} {version.version}": version for version in asked}
-        state = origin.state(image)
-        untrusted = {item: refusal(bench, signers, origin, of, f"bringing {item}") for item, of in wanted.items()}
+    image, pool = names.check_image(params["image"]), params["image_pool"]
+    origin = read_origin(bench, image, params)
+    wanted = {of.words: of for of in origin.wanted}
     here = bench.repository(pool)
+    there = {item: here.find(image, of.version.version) for item, of in wanted.items()}
+    missing = [of for item, of in wanted.items() if not there[item]]
+    bases = {} if params["method"] == STREAMS else bases_for(missing, here, origin.above)
+    reason = why_not_rsync(bench, params, origin, missing, bases)
 
     def one(item: str) -> Plan:
-        version = wanted[item]
-        refuse_revoked(f"bringing {item}", version.version, state)
-        if error := untrusted[item]:
+        refuse_revoked(f"bringing {item}", wanted[item].version.version, origin.state)
+        if error := origin.untrusted[item]:
             raise error
-        there = here.find(image, version.version)
-        return plan_transfer(
-            version, there, origin=params["from_uri"], source=source or pool, pool=pool, protect=params["protect"]
-        )
+        return plan_transfer(wanted[item], there[item], pool, None if reason else bases.get(item), reason)
 
     return guarded(list(wanted), one)
+
+
+def read_origin(here: Bench, image: str, params: Params) -> Origin:
+    uri, source, signers = params["from_uri"], params["from_pool"] or params["image_pool"], signers_in(params)
+    with Hypervisor(uri) as far:
+        bench = Bench(far)
+        repository = bench.repository(source)
+        asked = [repository.resolve(image, name) for name in params["versions"]]
+        wanted = [Wanted(of, repository.document(of), uri, source, params["protect"]) for of in asked]
+        return Origin(
+            wanted=wanted,
+            untrusted={
+                of.words: refusal(here, signers, repository, of.version, f"bringing {of.words}") for of in wanted
+            },
+            above=ancestors_in(repository, asked),
+            state=repository.state(image),
+            directory=bench.pool(source).path,
+        )
+
+
+def bases_for(missing: Sequence[Wanted], here: Repository, above: Mapping[Lineage, Version]) -> dict[str, Version]:
+    """For each version that is to come the one that has most in common with it, of those that are *here* and those
+    that come before it."""
+    found: dict[str, Version] = {}
+    coming: dict[Lineage, Version] = {}
+    for of in missing:
+        wanted = of.version
+        ancestry = [wanted.lineage, *ancestors(above, wanted.lineage)] if wanted.lineage else []
+        there = {*here.versions(wanted.image), *(lineage.version for lineage in coming)}
+        like = (coming.get(at) or here.find(at.image, at.version) for at in nearest(wanted, ancestry, there))
+        basis = next((version for version in like if version), None)
+        if basis:
+            found[of.words] = basis
+        coming[Lineage(wanted.image, wanted.version)] = wanted
+    return found
+
+
+def why_not_rsync(
+    bench: Bench, params: Params, origin: Origin, missing: Sequence[Wanted], bases: Mapping[str, Version]
+) -> str:
+    """Why rsync cannot be used, empty where it can or nobody asks; Refused where it must be used."""
+    must = params["method"] == RSYNC
+    if params["method"] == STREAMS or not missing or not (bases or must):
+        return ""
+    path = posixpath.join(origin.directory, missing[0].version.parts[0].volume)
+    try:
+        deltas.way_to(bench.pool(params["image_pool"]), params["from_uri"], path, bench.execute)
+    except deltas.NoWay as err:
+        if must:
+            advice = "Make that possible, or leave 'method' out."
+            raise Refused(f"bringing {missing[0].words} by rsync", str(err), advice) from err
+        return str(err)
+    return ""
 
 
 @perform.register
@@ -53,33 +134,34 @@ def bring_version(action: BringVersion, bench: Bench) -> Undo:
     """What has arrived stays when this fails: the next run goes on there."""
     pool, version = bench.pool(action.pool), action.manifest
     claims = Claims(pool, action.image, holder.this_process())
-    claims.take(action.version, len(manifest.bytes_of(version)))
+    claims.take(action.version, len(action.document))
     try:
         with Hypervisor(action.origin) as far:
             source = Bench(far).pool(action.source)
             for part in version.parts:
                 pool.unprotect(part.volume)  # of a version whose manifest was lost
-                arrive(source, pool, part)
-        claims.commit(version, protect=action.protect)
+            received = sum(arrive(action, source, pool, part, bench) for part in version.parts)
+        claims.commit(version, action.document, protect=action.protect)
     except BaseException:
         claims.release(action.version)
         raise
+    bench.learned[f"{action.image} {action.version}"] = {"received": received}
     return None
 
 
-def arrive(source: Pool, pool: Pool, part: VersionDisk | VersionNvram) -> None:
-    """Bring one volume and see that it arrived as it was promoted. What an earlier run left and does not fit goes."""
-    for begun in (pool.find(part.volume), None):
-        if begun is None:
-            pool.delete(part.volume)
-            pool.create(new_volume(part.volume, 0, "raw", mode=FROZEN), part.volume)
-        there = begun.size if begun else 0
-        if there <= part.size:
-            carry(source, pool, part.volume, there)
-        pool.refresh()
-        if pool.read(part.volume).size == part.size and pool.sha256(part.volume) == part.sha256:
-            pool.flush(part.volume)
-            return
+def arrive(action: BringVersion, source: Pool, pool: Pool, part: VersionDisk | VersionNvram, bench: Bench) -> int:
+    """Bring one volume and see that it arrived as it was promoted; returns how many bytes came for that."""
+    basis = action.bases.get(part.volume)
+    if basis and pool.at_hand(basis):
+        bench.tell(f"{part.volume}: rsync builds on {basis}")
+        wanted = deltas.Delta(source.path_of(part.volume), pool.path_of(part.volume), pool.path_of(basis), part.size)
+        received = deltas.bring(deltas.way_along(action.origin), wanted, bench.execute)
+        whole = arrived(pool, part)
+    else:
+        received, whole = through_streams(source, pool, part, bench)
+    if whole:
+        pool.flush(part.volume)
+        return received
     pool.delete(part.volume)
     raise GoldenError(
         f"bringing volume {part.volume} from {source.hypervisor.uri}",
@@ -88,4 +170,30 @@ def arrive(source: Pool, pool: Pool, part: VersionDisk | VersionNvram) -> None:
     )
 
 
-TRANSFER = Verb("versions", plan)
+def through_streams(source: Pool, pool: Pool, part: VersionDisk | VersionNvram, bench: Bench) -> tuple[int, bool]:
+    """The same through libvirt. What an earlier run left is gone on with, and goes where it does not fit."""
+    received, progress = 0, Progress(part.volume, part.size, bench.tell)
+    for begun in (pool.find(part.volume), None):
+        if begun is None:
+            pool.delete(part.volume)
+            pool.create(new_volume(part.volume, 0, "raw", mode=FROZEN), part.volume)
+        there = begun.size if begun else 0
+        if there <= part.size:
+            received += carry(source, pool, part.volume, there, progress)
+        if arrived(pool, part):
+            return received, True
+    return received, False
+
+
+def arrived(pool: Pool, part: VersionDisk | VersionNvram) -> bool:
+    pool.refresh()
+    return pool.read(part.volume).size == part.size and pool.sha256(part.volume) == part.sha256
+
+
+def finish(bench: Bench, params: Params, done: Plan) -> Mapping[str, Any]:
+    """How much came over the network."""
+    learned: Mapping[str, Any] = bench.learned.get(done.item, {})
+    return learned
+
+
+TRANSFER = Verb("versions", plan, finish)
