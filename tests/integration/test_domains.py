@@ -17,6 +17,7 @@ def test_a_listing_says_of_each_domain_what_reading_it_alone_says(lab):
     with Hypervisor(lab.uri) as hypervisor:
         listed = {one.name: one for one in domains.read_all(hypervisor) if one.name.startswith(lab.prefix)}
         alone = {name: domains.read(hypervisor, name) for name in listed}
+    lab.domain(fleeting).destroy()
     assert listed == alone
     told = {name.removeprefix(f"{lab.prefix}-"): (one.state, one.persistent) for name, one in listed.items()}
     assert told == {
