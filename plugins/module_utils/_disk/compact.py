@@ -18,7 +18,7 @@ PER_TABLE = CLUSTER // 8
 PER_COUNTS = CLUSTER // 2  # reference counts have 16 bits
 COPIED = 1 << 63
 HEADER = struct.Struct(">4sIQIIQIIQQIIQQQQII")
-READ = 4 * 1024 * 1024
+READ = 1024 * 1024  # what is read, hashed and written then is in the processor's cache all the time
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ class LocalFile:
     def read(self, offset: int, length: int) -> bytes:
         return os.pread(self.descriptor, length, offset)
 
+    def announce(self, offset: int, length: int) -> None:
+        os.posix_fadvise(self.descriptor, offset, length, os.POSIX_FADV_WILLNEED)
+
     def data(self) -> Iterator[tuple[int, int]]:
         position = 0
         while position < self.size:
@@ -57,6 +60,9 @@ class FarFile:
         with asking(f"reading {self.path}"):
             length = min(length, self.size - offset)
             return b"".join(received(self.hypervisor, self.handle, offset, length)) if length > 0 else b""
+
+    def announce(self, offset: int, length: int) -> None:
+        pass
 
     def data(self) -> Iterator[tuple[int, int]]:
         yield 0, self.size

@@ -24,6 +24,9 @@ class Memory:
     def read(self, offset: int, length: int) -> bytes:
         return self.content[offset : offset + length]
 
+    def announce(self, offset: int, length: int) -> None:
+        assert 0 <= offset < self.size
+
     def data(self) -> list[tuple[int, int]]:
         return self.there
 
