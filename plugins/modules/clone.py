@@ -173,7 +173,9 @@ options:
         whose agent answers writes out what it holds back. Otherwise a clone boots as after a power cut.
     type: str
   snapshot:
-    description: An external snapshot of O(domain), to clone from instead of its present state.
+    description:
+      - A snapshot of O(domain), to clone from instead of its present state. The domain goes on undisturbed.
+      - Of one with memory, the disks are taken. A clone starts as after a power cut.
     type: str
   sharing:
     description:

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound, Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, snapshots
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, reading, snapshots
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, State
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part
@@ -21,6 +22,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.template impor
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
 
 LIVE = "its disks are copied as of one instant each time, and what its guest had not written by then is not in a clone"
+MEMORY = "its memory is not taken: a clone starts as after a power cut"
+VARIABLES = "its UEFI variables of then were not kept: a clone starts with new ones"
 UNSEALED = "clones of it share their machine-id and host keys unless something in the guest makes them anew"
 
 
@@ -85,16 +88,20 @@ def deprecation(words: str, version: str, state: State) -> list[str]:
 def of_domain(bench: Bench, name: str, snapshot: str | None, sharing: Mapping[str, str]) -> Source:
     """A domain as it is, or as it was at one of its snapshots; its disks must be in files or block devices."""
     domain = domains.read(bench.hypervisor, name)
-    words, nvram = f"domain {name}", domain.firmware.nvram
+    words, then = f"domain {name}", Then(domain, domain.firmware.nvram)
     if snapshot is not None:
         words = f"snapshot {snapshot} of {name}"
-        domain, nvram = at_snapshot(bench, domain, snapshot)
+        then = at_snapshot(bench, domain, snapshot)
+    domain, nvram = then.domain, then.nvram
     refuse_busy(domain, words, domains.saved(bench.hypervisor, name) and snapshot is None)
     template = settled(domain.xml, sharing)
     return Source(
         words=words,
         template=template.xml,
-        disks=tuple(part_at(bench, disk.target, disk.path or "", disk.format) for disk in domain.written_disks),
+        disks=tuple(
+            part_at(bench, disk.target, disk.path or "", disk.format, snapshot if disk.target in then.inside else None)
+            for disk in domain.written_disks
+        ),
         nvram=part_at(bench, "nvram", nvram, domain.firmware.nvram_format) if nvram else None,
         domain=name,
         live=not domain.off,
@@ -103,31 +110,41 @@ def of_domain(bench: Bench, name: str, snapshot: str | None, sharing: Mapping[st
         warnings=(
             *([] if domain.record.seal else [f"{words} was not sealed: {UNSEALED}"]),
             *([] if domain.off else [f"{words} is {domain.state}: {LIVE}"]),
+            *(f"{words}: {note}" for note in then.notes),
             *(f"{words}: {note}" for note in (*template.notes, *notes_of(template.xml))),
         ),
     )
 
 
-def at_snapshot(bench: Bench, domain: Domain, name: str) -> tuple[Domain, str | None]:
-    """The domain as it was at an external snapshot, off, and where its UEFI variables of then are."""
+@dataclass(frozen=True)
+class Then:
+    """A *domain* as it was at a snapshot, off: where its UEFI variables of then are, which disks are *inside* the files
+    that they use, and *notes* on what is not there any more."""
+
+    domain: Domain
+    nvram: str | None
+    inside: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def at_snapshot(bench: Bench, domain: Domain, name: str) -> Then:
+    """The domain as it was at one of its snapshots."""
     found = {snapshot.name: snapshot for snapshot in snapshots.read_all(bench.hypervisor, domain.name)}
     doing = f"cloning from snapshot {name} of {domain.name}"
     if name not in found:
         there = ", ".join(found) or "none"
         raise NotFound(doing, f"the domain has no such snapshot (there: {there})", "See golden.libvirt.snapshot_info.")
     snapshot = found[name]
-    if snapshot.kind != "external":
-        raise Refused(
-            doing,
-            "it is an internal one, which is inside the files that the domain uses",
-            "Take an external one (mode: external), or revert to it and clone the domain.",
-        )
     then = domain_of(definition_then(snapshot), "shutoff")
-    used = {disk.path for disk in domain.written_disks} & {disk.path for disk in then.written_disks}
+    inside = frozenset(disk.target for disk in snapshot.disks if disk.kind == "internal")
+    outside = {disk.path for disk in then.written_disks if disk.target not in inside}
+    used = {disk.path for disk in domain.written_disks} & outside
     if used:
         why = f"the domain writes to what the snapshot does not hold: {', '.join(sorted(map(str, used)))}"
         raise Refused(doing, why, "Take a snapshot of all disks.")
-    return then, snapshot.note.nvram or None
+    lost = snapshot.note.nvram is None and then.firmware.kind == "uefi"
+    notes = (*([MEMORY] if snapshot.memory else []), *([VARIABLES] if lost else []))
+    return Then(then, snapshot.note.nvram or None, inside, notes)
 
 
 def refuse_busy(domain: Domain, words: str, saved: bool) -> None:
@@ -144,5 +161,9 @@ def kind_of(disk: Disk) -> str:
     return f"of type {disk.kind}, not a file or block device"
 
 
-def part_at(bench: Bench, name: str, path: str, form: str) -> Part:
+def part_at(bench: Bench, name: str, path: str, form: str, snapshot: str | None = None) -> Part:
+    """The file at *path*, as it is or as its internal *snapshot* has it."""
+    if snapshot:
+        capacity = reading.snapshot_in(bench.hypervisor, path, snapshot).capacity
+        return Part(name, path, form, capacity, snapshot)
     return Part(name, path, form, files.volume_at(bench.hypervisor, path).capacity)
