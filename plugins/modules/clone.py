@@ -347,7 +347,7 @@ options:
         description: The fully qualified host name, instead of O(customise.hostname). V({name}) as there.
         type: str
       ssh_keys:
-        description: Public keys that may log in, as cloud-init's default user, or as root through the agent.
+        description: Public keys that may log in, as cloud-init's default user, by the other ways as root.
         type: list
         elements: str
         default: []
@@ -389,9 +389,13 @@ options:
             (systemd 254 or newer) and C(ssh.authorized_keys.root) (252 or newer).
           - V(agent) tells the running guest, and needs O(start=true). It can carry host name and keys only. It is
             lost when the clone is reverted to its version; the next run of this module says it again.
+          - V(offline) writes host name and keys into the disks with virt-customize, before the first start. It needs no
+            agent, no cloud-init and no new systemd in the guest, but libguestfs on the hypervisor, on which the
+            task must run (C(apt-get install guestfs-tools linux-image-cloud-amd64)); it takes some ten seconds for
+            each clone with KVM, minutes without. Lost and said again as with V(agent), the clone being off.
           - V(auto) is V(cloud-init) where the version is sealed with that, else V(agent).
         type: str
-        choices: [auto, cloud-init, credentials, agent]
+        choices: [auto, cloud-init, credentials, agent, offline]
         default: auto
 attributes:
   check_mode:
@@ -635,7 +639,7 @@ CUSTOMISE: Spec = {
     **TOLD,
     "ssh_keys": {**TOLD["ssh_keys"], "default": []},
     "seed": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "via": {"type": "str", "choices": ["auto", "cloud-init", "credentials", "agent"], "default": "auto"},
+    "via": {"type": "str", "choices": ["auto", "cloud-init", "credentials", "agent", "offline"], "default": "auto"},
 }
 
 # What a clone may have of its own. Nothing has a default: what is not said is as for all.
