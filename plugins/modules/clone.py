@@ -257,7 +257,7 @@ options:
         default: refuse
       tpm:
         description:
-          - The host's TPM. (An emulated one is made anew for each clone.)
+          - The host's TPM. (Of emulated ones, each clone has its own; see O(tpm).)
         type: str
         choices: [refuse, keep, drop]
         default: refuse
@@ -268,6 +268,16 @@ options:
     type: str
     choices: [copy, reset]
     default: copy
+  tpm:
+    description:
+      - What is in the emulated TPM of each clone. V(fresh) is nothing; libvirt makes it at the first start.
+      - V(copy) is what is in that of O(domain), which must be off. Its endorsement key and its secrets are in both
+        machines then, which nobody can tell apart by them. A version or a snapshot has no such state. Nor is it
+        copied where it is encrypted with a secret, or not where libvirt puts it. The task must run on the
+        hypervisor as root, with O(uri=qemu:///system).
+    type: str
+    choices: [fresh, copy]
+    default: fresh
   linked:
     description:
       - Whether the clones' disks are overlays on the version's, made in an instant and small, or full copies.
@@ -484,6 +494,12 @@ EXAMPLES = r"""
     domain: legacy
     name: legacy-copy
 
+- name: Copy it with what its TPM keeps, to take its place
+  golden.libvirt.clone:
+    domain: legacy
+    name: legacy-new
+    tpm: copy
+
 - name: Copy it as it was before the upgrade, with more room
   golden.libvirt.clone:
     domain: legacy
@@ -686,6 +702,7 @@ SPEC: Spec = {
         },
     },
     "nvram": {"type": "str", "choices": ["copy", "reset"], "default": "copy"},
+    "tpm": {"type": "str", "choices": ["fresh", "copy"], "default": "fresh"},
     "linked": {"type": "bool", "default": True},
     "networks": {"type": "list", "elements": "str", "default": []},
     "disks": {"type": "list", "elements": "dict", "options": DISKS, "default": []},

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Telling a guest that is off who it is, by writing it into its disks: virt-customize does that in libguestfs' machine."""
+"""Telling a guest that is off who it is, by writing it into its disks: virt-customize does, in libguestfs' machine."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import 
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import (
+    CopyTpm,
     Part,
     Piece,
     Recipe,
@@ -45,7 +46,7 @@ class Source:
     """What clones are struck from: an *image*'s *version*, or a *domain*. *words* names it in messages.
 
     *live* says that it runs. *refusal* is why nothing new may be struck from it, *obstacles* what two machines cannot
-    share of it.
+    share of it, *tpm* the directory of its TPM's state where that is to be copied.
     """
 
     words: str
@@ -56,6 +57,7 @@ class Source:
     version: str = ""
     domain: str = ""
     live: bool = False
+    tpm: str = ""
     first_boot: str = ""
     refusal: GoldenError | None = None
     obstacles: tuple[str, ...] = ()
@@ -177,6 +179,7 @@ def made(wanted: Wanted, name: str, register: Register, volumes: Mapping[str, Co
             DefineClone(name, identity.uuid, xml),
             *(action for piece in pieces for action in piece.actions),
             *(live_copies(source.domain, wanted.recipe, disks) if source.live else []),
+            *([CopyTpm(name, source.domain, source.tpm, identity.uuid)] if source.tpm else []),
             *offline,
             actions.MarkClone(name, True, identity.uuid, Record(origin)),
             *going(wanted, name, True, origin),

@@ -43,6 +43,17 @@ class CopyLive(Action):
 
 
 @dataclass(frozen=True)
+class CopyTpm(Action):
+    """Give a clone (that of this *uuid*) what is in the directory *state*, the TPM's of the domain *source*."""
+
+    words: ClassVar[str] = "copy TPM state"
+    domain: str
+    source: str
+    state: str
+    uuid: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Place:
     """A pool of files, at *directory*."""
 

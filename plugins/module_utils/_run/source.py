@@ -14,6 +14,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk,
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked, said_of, to_come
+from ansible_collections.golden.libvirt.plugins.module_utils._run import tpm
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.obstacles import notes_of, settled
@@ -35,10 +36,11 @@ def of_version(
     channel: str | None,
     *,
     sharing: Mapping[str, str] = MappingProxyType({}),
+    tpm_copied: bool = False,
 ) -> Source:
     """The version that is named, or that the channel points at; its volumes must all be there.
 
-    *sharing* says what becomes of what two machines cannot share.
+    *sharing* says what becomes of what two machines cannot share; *tpm_copied* is refused where there is a TPM.
     """
     found = bench.repository(pool).resolve(image, version, channel)
     state = bench.repository(pool).state(image)
@@ -49,6 +51,8 @@ def of_version(
         return Part(name, there.path, form, there.capacity)
 
     template = settled(found.template, sharing)
+    if tpm_copied:
+        tpm.refuse_version(words, template.xml)
     return Source(
         words=words,
         template=template.xml,
@@ -85,8 +89,13 @@ def deprecation(words: str, version: str, state: State) -> list[str]:
     return [f"{words} is deprecated: {said.get('reason') or 'no reason was given'}"]
 
 
-def of_domain(bench: Bench, name: str, snapshot: str | None, sharing: Mapping[str, str]) -> Source:
-    """A domain as it is, or as it was at one of its snapshots; its disks must be in files or block devices."""
+def of_domain(
+    bench: Bench, name: str, snapshot: str | None, *, sharing: Mapping[str, str], tpm_copied: bool = False
+) -> Source:
+    """A domain as it is, or as it was at one of its snapshots; its disks must be in files or block devices.
+
+    *tpm_copied* says that clones get the state of its TPM, too.
+    """
     domain = domains.read(bench.hypervisor, name)
     words, then = f"domain {name}", Then(domain, domain.firmware.nvram)
     if snapshot is not None:
@@ -95,6 +104,7 @@ def of_domain(bench: Bench, name: str, snapshot: str | None, sharing: Mapping[st
     domain, nvram = then.domain, then.nvram
     refuse_busy(domain, words, domains.saved(bench.hypervisor, name) and snapshot is None)
     template = settled(domain.xml, sharing)
+    state = tpm.state_of(bench, domain, words, then=snapshot is not None) if tpm_copied else ""
     return Source(
         words=words,
         template=template.xml,
@@ -105,13 +115,14 @@ def of_domain(bench: Bench, name: str, snapshot: str | None, sharing: Mapping[st
         nvram=part_at(bench, "nvram", nvram, domain.firmware.nvram_format) if nvram else None,
         domain=name,
         live=not domain.off,
+        tpm=state,
         first_boot=domain.record.seal.first_boot if domain.record.seal else "",
         obstacles=template.refused,
         warnings=(
             *([] if domain.record.seal else [f"{words} was not sealed: {UNSEALED}"]),
             *([] if domain.off else [f"{words} is {domain.state}: {LIVE}"]),
             *(f"{words}: {note}" for note in then.notes),
-            *(f"{words}: {note}" for note in (*template.notes, *notes_of(template.xml))),
+            *(f"{words}: {note}" for note in (*template.notes, *notes_of(template.xml, tpm_copied=bool(state)))),
         ),
     )
 

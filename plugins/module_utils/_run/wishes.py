@@ -132,11 +132,11 @@ class Wishes:
 def source_for(bench: Bench, params: Params) -> Source:
     """What the clones are struck from."""
     sharing = {kind: choice for kind, choice in (params["sharing"] or {}).items() if choice}
+    copied = params["tpm"] == "copy"
     if params["domain"]:
-        return source.of_domain(bench, params["domain"], params["snapshot"], sharing)
-    return source.of_version(
-        bench, params["image_pool"], params["image"], params["version"], params["channel"], sharing=sharing
-    )
+        return source.of_domain(bench, params["domain"], params["snapshot"], sharing=sharing, tpm_copied=copied)
+    version = (params["image"], params["version"], params["channel"])
+    return source.of_version(bench, params["image_pool"], *version, sharing=sharing, tpm_copied=copied)
 
 
 def size_of(text: str) -> int:
