@@ -374,12 +374,17 @@ def test_an_internal_snapshot_of_a_running_domain_that_goes_on_writing(lab):
 
 
 def test_an_internal_snapshot_over_compressed_clusters(lab):
-    """These are not read here: qemu-img does."""
+    """These are read by qemu-img, on the hypervisor only."""
     source = lab.machine("src")
     plain, top = lab.disk("plain.qcow2", content=b"then"), lab.disk_path(source)
     qemu_img("convert", "-c", "-O", "qcow2", "-o", "compat=1.1", plain, top)
     args = snapshot_of(lab, source, "a,b")
     lab.write(top, b"late")
+    if lab.where or "socket" in lab.uri:
+        before, result = lab.world(), lab.run("clone", args)
+        assert "it has compressed clusters. Run this on the hypervisor itself" in result["msg"]
+        assert_same(before, lab.world(), "the failed clone left something")
+        return
     (clone,) = lab.run_and_compare("clone", args)["clones"]
     assert lab.read(lab.disk_path(clone["name"]), 6) == b"then\0\0"
 
