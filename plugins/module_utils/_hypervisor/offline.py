@@ -55,4 +55,5 @@ def customise(
         status, _said, error = execute(command)
     if status:
         advice = LAUNCH if "guestfs_launch" in error else "Look at what it says; 'via' has other ways."
-        raise GoldenError(f"telling the guest {hostname} its name offline", error.strip()[-600:], advice)
+        reason = error.strip()[-600:] or f"{PROGRAM} ended with status {status}"
+        raise GoldenError(f"telling the guest {hostname} its name offline", reason, advice)
