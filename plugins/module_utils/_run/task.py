@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Callable, Union
 
 from ansible.module_utils.basic import AnsibleModule
@@ -64,7 +65,9 @@ def run_info(spec: Spec, read: Callable[[Bench, Params], dict[str, Any]], **rule
 
 
 def bench_of(hypervisor: Hypervisor, module: AnsibleModule) -> Bench:
-    return Bench(hypervisor, tell=module.log, execute=module.run_command)
+    # Of a name with a '$' in it, Ansible would make another.
+    execute = partial(module.run_command, expand_user_and_vars=False)
+    return Bench(hypervisor, tell=module.log, execute=execute)
 
 
 def with_hypervisor(module: AnsibleModule, work: Callable[[Hypervisor], dict[str, Any]]) -> None:
