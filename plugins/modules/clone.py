@@ -443,6 +443,17 @@ EXAMPLES = r"""
         #cloud-config
         packages: [vim]
 
+- name: Tell guests that have neither cloud-init nor an agent, before they start
+  golden.libvirt.clone:
+    image: appliance
+    channel: stable
+    names: [appliance-01, appliance-02]
+    customise:
+      via: offline
+      fqdn: "{name}.example.org"
+      ssh_keys:
+        - "{{ lookup('file', 'id_ed25519.pub') }}"
+
 - name: Remove the seeds and the secrets in them when the guests are set up
   golden.libvirt.clone:
     image: web
