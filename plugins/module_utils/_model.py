@@ -57,8 +57,9 @@ class Origin:
     """Where a clone was struck from, as its domain metadata says: an *image*'s *version*, or a *domain*.
 
     *complete* is false while it is being made, by *holder*. *customised* says that the guest was told its name and
-    keys through its agent, which is lost when the clone goes back to its version. *label* is the group that a user
-    put it into. Of the source's disks it has those not that are *skipped*, and only reads those that are *shared*.
+    keys through its agent or offline, which is lost when the clone goes back to its version. *label* is the group that
+    a user put it into. Of the source's disks it has those not that are *skipped*, and only reads those that are
+    *shared*.
     """
 
     image: str

@@ -175,7 +175,9 @@ options:
         whose agent answers writes out what it holds back. Otherwise a clone boots as after a power cut.
     type: str
   snapshot:
-    description: An external snapshot of O(domain), to clone from instead of its present state.
+    description:
+      - A snapshot of O(domain), to clone from instead of its present state. The domain goes on undisturbed.
+      - Of one with memory, the disks are taken. A clone starts as after a power cut.
     type: str
   sharing:
     description:
@@ -257,7 +259,7 @@ options:
         default: refuse
       tpm:
         description:
-          - The host's TPM. (An emulated one is made anew for each clone.)
+          - The host's TPM. (Of emulated ones, each clone has its own; see O(tpm).)
         type: str
         choices: [refuse, keep, drop]
         default: refuse
@@ -268,6 +270,16 @@ options:
     type: str
     choices: [copy, reset]
     default: copy
+  tpm:
+    description:
+      - What is in the emulated TPM of each clone. V(fresh) is nothing; libvirt makes it at the first start.
+      - V(copy) is what is in that of O(domain), which must be off. Its endorsement key and its secrets are in both
+        machines then, which nobody can tell apart by them. A version or a snapshot has no such state. Nor is it
+        copied where it is encrypted with a secret, or not where libvirt puts it. The task must run on the
+        hypervisor as root, with O(uri=qemu:///system).
+    type: str
+    choices: [fresh, copy]
+    default: fresh
   linked:
     description:
       - Whether the clones' disks are overlays on the version's, made in an instant and small, or full copies.
@@ -347,7 +359,7 @@ options:
         description: The fully qualified host name, instead of O(customise.hostname). V({name}) as there.
         type: str
       ssh_keys:
-        description: Public keys that may log in, as cloud-init's default user, or as root through the agent.
+        description: Public keys that may log in, as cloud-init's default user, by the other ways as root.
         type: list
         elements: str
         default: []
@@ -389,9 +401,13 @@ options:
             (systemd 254 or newer) and C(ssh.authorized_keys.root) (252 or newer).
           - V(agent) tells the running guest, and needs O(start=true). It can carry host name and keys only. It is
             lost when the clone is reverted to its version; the next run of this module says it again.
+          - V(offline) writes host name and keys into the disks with virt-customize, before the first start. It needs no
+            agent, no cloud-init and no new systemd in the guest, but libguestfs on the hypervisor, on which the
+            task must run (C(apt-get install guestfs-tools linux-image-cloud-amd64)); it takes some ten seconds for
+            each clone with KVM, minutes without. Lost and said again as with V(agent), the clone being off.
           - V(auto) is V(cloud-init) where the version is sealed with that, else V(agent).
         type: str
-        choices: [auto, cloud-init, credentials, agent]
+        choices: [auto, cloud-init, credentials, agent, offline]
         default: auto
 attributes:
   check_mode:
@@ -428,6 +444,17 @@ EXAMPLES = r"""
       user_data: |
         #cloud-config
         packages: [vim]
+
+- name: Tell guests that have neither cloud-init nor an agent, before they start
+  golden.libvirt.clone:
+    image: appliance
+    channel: stable
+    names: [appliance-01, appliance-02]
+    customise:
+      via: offline
+      fqdn: "{name}.example.org"
+      ssh_keys:
+        - "{{ lookup('file', 'id_ed25519.pub') }}"
 
 - name: Remove the seeds and the secrets in them when the guests are set up
   golden.libvirt.clone:
@@ -479,6 +506,12 @@ EXAMPLES = r"""
   golden.libvirt.clone:
     domain: legacy
     name: legacy-copy
+
+- name: Copy it with what its TPM keeps, to take its place
+  golden.libvirt.clone:
+    domain: legacy
+    name: legacy-new
+    tpm: copy
 
 - name: Copy it as it was before the upgrade, with more room
   golden.libvirt.clone:
@@ -635,7 +668,7 @@ CUSTOMISE: Spec = {
     **TOLD,
     "ssh_keys": {**TOLD["ssh_keys"], "default": []},
     "seed": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "via": {"type": "str", "choices": ["auto", "cloud-init", "credentials", "agent"], "default": "auto"},
+    "via": {"type": "str", "choices": ["auto", "cloud-init", "credentials", "agent", "offline"], "default": "auto"},
 }
 
 # What a clone may have of its own. Nothing has a default: what is not said is as for all.
@@ -683,6 +716,7 @@ SPEC: Spec = {
         },
     },
     "nvram": {"type": "str", "choices": ["copy", "reset"], "default": "copy"},
+    "tpm": {"type": "str", "choices": ["fresh", "copy"], "default": "fresh"},
     "linked": {"type": "bool", "default": True},
     "networks": {"type": "list", "elements": "str", "default": []},
     "disks": {"type": "list", "elements": "dict", "options": DISKS, "default": []},

@@ -10,20 +10,13 @@ IMAGE is a sealed qcow2 with cloud-init, guest agent and ssh server, as the role
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import pathlib
-import shutil
 import time
-from dataclasses import replace
 
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
-from ansible_collections.golden.libvirt.plugins.module_utils._image import manifest
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Sealed, VersionDisk
 from support import versions
-from support.lab import qemu_img
 
 MEMORY = 224
 SECONDS = 1500
@@ -34,25 +27,6 @@ QUESTIONS = {
     "MAC": "cat /sys/class/net/e*/address",
     "product uuid": "cat /sys/class/dmi/id/product_uuid",
 }
-
-
-def add_version(lab, image: pathlib.Path) -> None:
-    """Version 1 of web, made of the image."""
-    made = versions.add(lab, "web", "1", first_boot="cloud-init")
-    path = pathlib.Path(lab.file(made.disks[0].volume))
-    path.unlink()
-    shutil.copy(image, path)
-    os.chmod(path, 0o444)
-    disk = VersionDisk(
-        "vda", path.name, "qcow2", capacity(path), path.stat().st_size, versions.digest_of(lab, path.name)
-    )
-    made = replace(made, disks=(disk,), sealed=Sealed("guest", ("machine-id",), "cloud-init"))
-    pathlib.Path(lab.file("golden.web.1.manifest.json")).write_bytes(manifest.bytes_of(made))
-    lab.refresh()
-
-
-def capacity(path: pathlib.Path) -> int:
-    return json.loads(qemu_img("info", "--output=json", str(path)))["virtual-size"]
 
 
 def answers_of(lab, name: str) -> dict[str, str]:
@@ -72,7 +46,7 @@ def test_twenty_guests_of_one_version_are_twenty_machines(lab, pytestconfig):
     if not image:
         pytest.skip("no --guest-image")
     number = pytestconfig.getoption("--guests")
-    add_version(lab, pathlib.Path(image))
+    versions.add_image(lab, "web", "1", pathlib.Path(image), first_boot="cloud-init")
     args = {
         "names": [f"{lab.prefix}-{{01..{number:02d}}}"],
         "image": "web",

@@ -27,11 +27,13 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class Table:
-    """A first-level table: *capacity* of the disk in bytes, *entries* of it at *offset*."""
+    """A first-level table: *capacity* of the disk in bytes, *entries* of it at *offset*. A snapshot's tells when that
+    was *taken* (seconds since the epoch, nanoseconds)."""
 
     capacity: int
     offset: int
     entries: int
+    taken: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,12 @@ def read(file: File) -> Image:
 
 def snapshot_tables(file: File, offset: int, count: int, capacity: int) -> Iterator[tuple[str, Table]]:
     for _snapshot in range(count):
-        table, entries, id_length, name_length, _s, _ns, _clock, _state, extra_length = SNAPSHOT.unpack(
+        table, entries, id_length, name_length, seconds, nanoseconds, _clock, _state, extra_length = SNAPSHOT.unpack(
             exactly(file, offset, SNAPSHOT.size)
         )
         offset += SNAPSHOT.size
         extra = exactly(file, offset, extra_length)
         name = exactly(file, offset + extra_length + id_length, name_length)
         size = struct.unpack(">Q", extra[8:16])[0] if extra_length >= 16 else capacity
-        yield name.decode(errors="replace"), Table(size, table, entries)
+        yield name.decode(errors="replace"), Table(size, table, entries, (seconds, nanoseconds))
         offset += -(-(extra_length + id_length + name_length) // 8) * 8

@@ -26,7 +26,8 @@ Execute = Callable[[list[str]], tuple[int, str, str]]
 @dataclass(frozen=True)
 class Copy:
     """A *volume* of *capacity* bytes to be made of the file or block device *source*, or of what its internal
-    *snapshot* holds; *compress* is zstd, zlib or empty."""
+    *snapshot* holds; *compress* is zstd, zlib or empty. *ours* says that its name is this run's: what is there of that
+    name was left by a dead one."""
 
     source: str
     volume: str
@@ -34,17 +35,35 @@ class Copy:
     format: str = "qcow2"
     snapshot: str | None = None
     compress: str = ""
+    mode: str = volume_xml.FROZEN
+    ours: bool = True
 
     @property
     def xml(self) -> str:
-        return volume_xml.new_volume(self.volume, self.capacity, self.format, mode=volume_xml.FROZEN)
+        return volume_xml.new_volume(self.volume, self.capacity, self.format, mode=self.mode)
 
 
 def copy(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None], execute: Execute) -> str:
-    """Make the volume; returns its digest. What a dead run began under its name is replaced.
+    """Make the volume; returns its digest.
 
-    Read and digested in one pass where the disk's files can be read here; libvirt copies what else there is.
+    Read and digested in one pass where the disk's files can be read here; libvirt copies what else there is. The bytes
+    of an internal snapshot are left alone by a guest that runs, but only as long as the snapshot is there.
     """
+    if not wanted.snapshot:
+        return made(hypervisor, pool, wanted, tell, execute)
+    then = reading.snapshot_in(hypervisor, wanted.source, wanted.snapshot)
+    digest = made(hypervisor, pool, wanted, tell, execute)
+    try:
+        if reading.snapshot_in(hypervisor, wanted.source, wanted.snapshot) != then:
+            doing = f"reading snapshot {wanted.snapshot} in {wanted.source}"
+            raise GoldenError(doing, "another one has its name now", "See what is there and run this again.")
+    except GoldenError:
+        dropped(pool, wanted.volume)
+        raise
+    return digest
+
+
+def made(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None], execute: Execute) -> str:
     if wanted.compress:
         return converted(hypervisor, pool, wanted, tell, execute)
     if wanted.format == "qcow2" and (hypervisor.local or wanted.snapshot):
@@ -54,36 +73,40 @@ def copy(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str],
             if wanted.snapshot and hypervisor.local:
                 return converted(hypervisor, pool, wanted, tell, execute)
             if wanted.snapshot:
-                advice = (
-                    "Run the task on the hypervisor itself, where qemu-img reads it; or revert to it and promote that."
-                )
                 doing = f"reading snapshot {wanted.snapshot} in {wanted.source}"
-                raise Refused(doing, str(err), advice) from err
+                raise Refused(doing, str(err), "Run this on the hypervisor itself, or revert to the snapshot.") from err
     source = files.handle_at(hypervisor, wanted.source)
     with watching(hypervisor, pool, wanted.volume, tell):
-        anew(pool, wanted.volume, lambda: pool.copy(wanted.xml, wanted.volume, source))
+        anew(pool, wanted.volume, lambda: pool.copy(wanted.xml, wanted.volume, source), ours=wanted.ours)
     return pool.durable_sha256(wanted.volume)
 
 
-def anew(pool: Pool, volume: str, make: Callable[[], object]) -> None:
-    """Make a volume of ours, after removing one that libvirt made late for a run that had died before our claim."""
+def anew(pool: Pool, volume: str, make: Callable[[], object], *, ours: bool = True) -> None:
+    """Make a volume; where its name is *ours*, after removing one that libvirt made late for a run that had died."""
     try:
         make()
     except AlreadyThere:
+        if not ours:
+            raise
         pool.delete(volume)
         make()
+
+
+def dropped(pool: Pool, volume: str) -> None:
+    """Away with what came to nothing."""
+    with suppress(GoldenError):
+        pool.delete(volume)
 
 
 def in_one_pass(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None]) -> str:
     chain = list(chains.chain_of(hypervisor, wanted.source).values()) or [files.volume_at(hypervisor, wanted.source)]
     with reading.disk_pieces(hypervisor, chain, wanted.snapshot) as pieces:
         layout, blocks = compact.image(wanted.capacity, pieces)
-        anew(pool, wanted.volume, lambda: pool.create(wanted.xml, wanted.volume))
+        anew(pool, wanted.volume, lambda: pool.create(wanted.xml, wanted.volume), ours=wanted.ours)
         try:
             return pool.fill(wanted.volume, counted(blocks, Progress(wanted.volume, layout.size, tell)), layout.size)
         except BaseException:
-            with suppress(GoldenError):
-                pool.delete(wanted.volume)
+            dropped(pool, wanted.volume)
             raise
 
 
@@ -97,17 +120,17 @@ def counted(blocks: Iterable[bytes], progress: Progress) -> Iterator[bytes]:
 
 def converted(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str], None], execute: Execute) -> str:
     """qemu-img alone compresses, and reads what is compressed in internal snapshots: libvirt has no word for either."""
-    anew(pool, wanted.volume, lambda: pool.create(wanted.xml, wanted.volume))
-    command = [CONVERT, "convert", "-W", "-O", "qcow2"]
-    packing = ["-c", "-o", f"compat=1.1,compression_type={wanted.compress}"]
-    command += packing if wanted.compress else ["-o", "compat=1.1"]
-    command += ["-U", "-l", f"snapshot.name={wanted.snapshot}"] if wanted.snapshot else []
+    anew(pool, wanted.volume, lambda: pool.create(wanted.xml, wanted.volume), ours=wanted.ours)
+    options = "compat=1.1" + (f",compression_type={wanted.compress}" if wanted.compress else "")
+    command = [CONVERT, "convert", *(["-c"] if wanted.compress else []), "-W", "-O", "qcow2", "-o", options]
+    if wanted.snapshot:
+        command += ["-U", "-l", "snapshot.name=" + wanted.snapshot.replace(",", ",,")]
     form = files.volume_at(hypervisor, wanted.source).format
     try:
         with watching(hypervisor, pool, wanted.volume, tell):
             run(execute, [*command, "-f", form, wanted.source, pool.path_of(wanted.volume)], wanted)
     except BaseException:
-        pool.delete(wanted.volume)
+        dropped(pool, wanted.volume)
         raise
     return pool.durable_sha256(wanted.volume)
 

@@ -5,19 +5,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 from ansible_collections.golden.libvirt.plugins.module_utils._disk import qcow2
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.reading import FarFile, LocalFile
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.reading import opened
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
 
 
 @contextmanager
 def image_in(hypervisor: Hypervisor, volume: Volume) -> Iterator[qcow2.Image]:
     """The image in a file. Raises qcow2.Unreadable, or OSError where this process may not read it."""
-    with closing(LocalFile(volume.path) if hypervisor.local else FarFile(hypervisor, volume)) as file:
+    with opened(hypervisor, volume) as file:
         yield qcow2.read(file)
 
 
@@ -37,12 +37,3 @@ def snapshots_in(hypervisor: Hypervisor, volume: Volume) -> tuple[str, ...]:
             return tuple(image.snapshots)
     except (qcow2.Unreadable, OSError) as err:
         raise GoldenError(f"looking into {volume.path}", str(err)) from err
-
-
-def capacity_then(hypervisor: Hypervisor, volume: Volume, snapshot: str) -> int | None:
-    """How many bytes the disk had when its internal *snapshot* was taken; None where that cannot be read."""
-    try:
-        with image_in(hypervisor, volume) as image:
-            return image.table(snapshot).capacity
-    except (qcow2.Unreadable, OSError):
-        return None

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from ansible_collections.golden.libvirt.plugins.module_utils._disk import pieces as disk
 from ansible_collections.golden.libvirt.plugins.module_utils._disk import qcow2
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import files
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams import received
@@ -72,6 +73,29 @@ class FarFile:
 
 
 @contextmanager
+def opened(hypervisor: Hypervisor, volume: Volume) -> Iterator[disk.File]:
+    """The volume's file, to be read."""
+    file = LocalFile(volume.path) if hypervisor.local else FarFile(hypervisor, volume)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+def snapshot_in(hypervisor: Hypervisor, path: str, name: str) -> qcow2.Table:
+    """What the file at *path* says of its internal snapshot: how large the disk was, and when it was taken.
+
+    Refused where it cannot be read.
+    """
+    try:
+        with opened(hypervisor, files.volume_at(hypervisor, path)) as file:
+            return qcow2.read(file).table(name)
+    except (qcow2.Unreadable, OSError) as err:
+        advice = "Run this on the hypervisor, as root." if isinstance(err, OSError) else "Check the file."
+        raise Refused(f"reading snapshot {name} in {path}", str(err), advice) from err
+
+
+@contextmanager
 def disk_pieces(hypervisor: Hypervisor, chain: list[Volume], snapshot: str | None = None) -> Iterator[list[disk.Piece]]:
     """Where the bytes are of the disk that *chain* is (the top first), or was in its internal *snapshot*.
 
@@ -80,8 +104,7 @@ def disk_pieces(hypervisor: Hypervisor, chain: list[Volume], snapshot: str | Non
     with ExitStack() as open_files:
         found: list[disk.Piece] = []
         for volume in reversed(chain):
-            file = LocalFile(volume.path) if hypervisor.local else FarFile(hypervisor, volume)
-            open_files.callback(file.close)
+            file = open_files.enter_context(opened(hypervisor, volume))
             found = over(found, file, volume, snapshot if volume is chain[0] else None)
         yield disk.filled(found) if hypervisor.local else found
 

@@ -27,7 +27,10 @@ class CreateVolume(Action):
 
 @dataclass(frozen=True)
 class CopyVolume(Action):
-    """A volume out of the file or block device *source*, flattened. *capacity* in bytes."""
+    """A volume out of the file or block device *source*, flattened, or out of what its internal *snapshot* holds.
+
+    *capacity* in bytes.
+    """
 
     words: ClassVar[str] = "copy volume"
     source: str
@@ -35,6 +38,7 @@ class CopyVolume(Action):
     volume: str
     capacity: int
     format: str = "qcow2"
+    snapshot: str | None = None
     mode: str = field(default="0640", repr=False)
 
 

@@ -18,9 +18,14 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Record,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest, Guest
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import (
+    CustomiseGuest,
+    Guest,
+    told_offline,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import (
+    CopyTpm,
     Part,
     Piece,
     Recipe,
@@ -41,7 +46,7 @@ class Source:
     """What clones are struck from: an *image*'s *version*, or a *domain*. *words* names it in messages.
 
     *live* says that it runs. *refusal* is why nothing new may be struck from it, *obstacles* what two machines cannot
-    share of it.
+    share of it, *tpm* the directory of its TPM's state where that is to be copied.
     """
 
     words: str
@@ -52,6 +57,7 @@ class Source:
     version: str = ""
     domain: str = ""
     live: bool = False
+    tpm: str = ""
     first_boot: str = ""
     refusal: GoldenError | None = None
     obstacles: tuple[str, ...] = ()
@@ -164,6 +170,7 @@ def made(wanted: Wanted, name: str, register: Register, volumes: Mapping[str, Co
     identity = replace(identity, nvram=disks["nvram"].path if "nvram" in disks else None)
     origin = origin_of(wanted, tuple(piece.made for piece in pieces))
     incomplete = Record(replace(origin, complete=False, holder=wanted.holder))
+    offline = told_offline(wanted.guest, name, identity.uuid, xml=source.template)
     storage = storage_of(wanted.recipe, disks, seed, secrets)
     xml = clone_xml(source.template, identity, incomplete, storage, wanted.machine)
     return Plan(
@@ -172,6 +179,8 @@ def made(wanted: Wanted, name: str, register: Register, volumes: Mapping[str, Co
             DefineClone(name, identity.uuid, xml),
             *(action for piece in pieces for action in piece.actions),
             *(live_copies(source.domain, wanted.recipe, disks) if source.live else []),
+            *([CopyTpm(name, source.domain, source.tpm, identity.uuid)] if source.tpm else []),
+            *offline,
             actions.MarkClone(name, True, identity.uuid, Record(origin)),
             *going(wanted, name, True, origin),
         ),
@@ -247,6 +256,7 @@ def origin_of(wanted: Wanted, volumes: tuple[Made, ...]) -> Origin:
         made=volumes,
         domain=source.domain,
         label=wanted.label,
+        customised=bool(wanted.guest and wanted.guest.via == "offline"),
         skipped=tuple(part.name for part in recipe.used("skip")),
         shared=tuple(part.name for part in recipe.used("share")),
     )
@@ -268,7 +278,12 @@ def going(wanted: Wanted, name: str, off: bool, origin: Origin) -> Iterator[Acti
 
 def kept(wanted: Wanted, there: Domain, origin: Origin, seed: bytes | None) -> Plan:
     """A clone that is whole: never replaced, only told to be outdated; started where that is asked for."""
-    labelled = replace(origin, label=wanted.label or origin.label)
+    telling = () if origin.customised else told_offline(wanted.guest, there.name, there.uuid, xml=there.xml)
+    if telling and not there.off:
+        advice = "Shut it down and run this again, or say 'via: agent'."
+        raise Refused(doing(wanted, there.name), f"it is {there.state}, and was not told offline yet", advice)
+    customised = origin.customised or bool(telling)
+    labelled = replace(origin, label=wanted.label or origin.label, customised=customised)
     seeding = tuple(reseeding(wanted.guest, there, labelled, seed))
     joining = [actions.MarkDomain(there.name, replace(there.record, origin=labelled))] if labelled != origin else []
     final = unseeded(wanted.guest, there.name, labelled)
@@ -276,7 +291,7 @@ def kept(wanted: Wanted, there: Domain, origin: Origin, seed: bytes | None) -> P
     state = "running" if wanted.start and there.off else there.state
     return Plan(
         item=there.name,
-        actions=(*joining, *seeding, *going(wanted, there.name, there.off, final)),
+        actions=(*telling, *joining, *seeding, *going(wanted, there.name, there.off, final)),
         before={**facts(there.name, there.macs, origin), "state": there.state},
         after={**shown, "state": state},
         result={**shown, "outdated": origin.version != wanted.source.version, "state": "present"},

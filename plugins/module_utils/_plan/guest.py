@@ -7,11 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, Callable, ClassVar
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
 from ansible_collections.golden.libvirt.plugins.module_utils._seed import nocloud
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import platform_of
 
 NAME = "{name}"
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -26,9 +27,9 @@ DOING = "preparing what the guest is told"
 class Guest:
     """What a guest is told. *hostname* and *fqdn* may have ``{name}`` in them for the clone's name.
 
-    *via* is cloud-init (a seed that it reads at first boot), credentials (which its systemd reads at each boot) or
-    agent (after the start). *credentials* go along whatever the way. *said* is whether a user spoke of it, *seeded*
-    whether there shall be a seed.
+    *via* is cloud-init (a seed that it reads at first boot), credentials (which its systemd reads at each boot),
+    offline (in its disks before it starts) or agent (after the start). *credentials* go along whatever the way. *said*
+    is whether a user spoke of it, *seeded* whether there shall be a seed.
     """
 
     via: str
@@ -75,8 +76,31 @@ class CustomiseGuest(Action):
     timeout: int = field(repr=False)
 
 
-def guest_for(asked: Mapping[str, Any] | None, first_boot: str, start: bool) -> Guest | None:
-    """What to tell a guest, or None for nothing. *first_boot* makes its identity at first boot.
+@dataclass(frozen=True)
+class CustomiseOffline(Action):
+    """Write its name and keys into the disks of a domain that is off; *emulated* says that it has no KVM."""
+
+    words: ClassVar[str] = "customise guest offline"
+    domain: str
+    uuid: str = field(repr=False)
+    hostname: str
+    ssh_keys: tuple[str, ...] = field(repr=False)
+    emulated: bool = field(repr=False)
+
+
+def told_offline(guest: Guest | None, clone: str, uuid: str, *, xml: str) -> tuple[CustomiseOffline, ...]:
+    """What is written into the disks of a clone, a machine as in *xml*, where that is the way."""
+    if guest is None or guest.via != "offline":
+        return ()
+    emulated = platform_of(xml).type == "qemu"
+    return (CustomiseOffline(clone, uuid, guest.name_for(clone), guest.ssh_keys, emulated),)
+
+
+def guest_for(
+    asked: Mapping[str, Any] | None, first_boot: str, start: bool, hindrance: Callable[[], str] = str
+) -> Guest | None:
+    """What to tell a guest, or None for nothing. *first_boot* makes its identity at first boot, *hindrance* says what
+    keeps its disks from being written to, if anything.
 
     Refuses, all at once, what the way to it cannot carry.
     """
@@ -85,6 +109,7 @@ def guest_for(asked: Mapping[str, Any] | None, first_boot: str, start: bool) -> 
     via = asked["via"] if asked["via"] != "auto" else "cloud-init" if first_boot == "cloud-init" else "agent"
     said = {name: value for name, value in asked.items() if name in FIELDS and value not in (None, [], {})}
     obstacles = [*not_carried(via, said, start), *not_understood(said)]
+    obstacles += [why for why in [hindrance()] if why] if via == "offline" else []
     if obstacles:
         raise Refused(DOING, f"it cannot be told through {via}", "Change 'customise'.", obstacles=obstacles)
     seeded = asked.get("seed") != "absent"

@@ -21,12 +21,16 @@ SECRET_MODE = "0600"
 
 @dataclass(frozen=True)
 class Part:
-    """A disk (*name* is its target) or the UEFI variables (*name* is nvram) that a clone gets one of."""
+    """A disk (*name* is its target) or the UEFI variables (*name* is nvram) that a clone gets one of.
+
+    Where there is a *snapshot*, it is what that internal one of the file holds.
+    """
 
     name: str
     path: str
     format: str
     capacity: int
+    snapshot: str | None = None
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,17 @@ class CopyLive(Action):
     words: ClassVar[str] = "copy running domain"
     domain: str
     disks: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class CopyTpm(Action):
+    """Give a clone (that of this *uuid*) what is in the directory *state*, the TPM's of the domain *source*."""
+
+    words: ClassVar[str] = "copy TPM state"
+    domain: str
+    source: str
+    state: str
+    uuid: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -133,7 +148,7 @@ def disk_pieces(recipe: Recipe, clone: str) -> Iterator[Piece]:
         elif recipe.live:
             made = (actions.CreateVolume(place.pool, volume, part.capacity),)
         else:
-            made = (actions.CopyVolume(part.path, place.pool, volume, part.capacity),)
+            made = (actions.CopyVolume(part.path, place.pool, volume, part.capacity, snapshot=part.snapshot),)
             made += grown(place, volume, part, size)
         yield Piece(part.name, place, volume, made)
     if recipe.nvram:

@@ -23,7 +23,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Storage, reset_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import firmware_files
 
-CUSTOMISED = "what its guest was told through its agent is lost: run golden.libvirt.clone again to tell it again"
+CUSTOMISED = "what its guest was told through its agent or offline is lost: run golden.libvirt.clone again to tell it"
 
 
 @dataclass(frozen=True)

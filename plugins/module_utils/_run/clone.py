@@ -9,11 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, backup, domains, guest
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
+    agent,
+    backup,
+    domains,
+    guest,
+    offline,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import clone
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import CustomiseGuest, CustomiseOffline
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.identity import Register
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import CopyLive
@@ -131,6 +137,16 @@ def copy_live(action: CopyLive, bench: Bench) -> Undo:
 @perform.register
 def customise_guest(action: CustomiseGuest, bench: Bench) -> Undo:
     guest.customise(bench.hypervisor, action.domain, action.hostname, action.ssh_keys, action.timeout)
+    return None
+
+
+@perform.register
+def customise_offline(action: CustomiseOffline, bench: Bench) -> Undo:
+    if domains.saved(bench.hypervisor, action.domain):
+        advice = "Start it and shut it down, and run this again."
+        raise GoldenError(f"telling {action.domain} offline", "its memory was saved when it stopped", advice)
+    told = (action.uuid, action.hostname, action.ssh_keys)
+    offline.customise(bench.hypervisor, *told, emulated=action.emulated, execute=bench.execute)
     return None
 
 

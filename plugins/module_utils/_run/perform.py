@@ -11,7 +11,14 @@ from functools import singledispatch
 from typing import Any, Callable, Optional
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains, files, reflink, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
+    agent,
+    copying,
+    domains,
+    files,
+    reflink,
+    volumes,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
@@ -182,6 +189,12 @@ def create_volume(action: actions.CreateVolume, bench: Bench) -> Undo:
 @perform.register
 def copy_volume(action: actions.CopyVolume, bench: Bench) -> Undo:
     pool = bench.pool(action.pool)
+    if action.snapshot:
+        wanted = copying.Copy(
+            action.source, action.volume, action.capacity, snapshot=action.snapshot, mode=action.mode, ours=False
+        )
+        copying.copy(bench.hypervisor, pool, wanted, bench.tell, bench.execute)
+        return lambda: pool.delete(action.volume)
     xml = volume_xml.new_volume(action.volume, action.capacity, action.format, mode=action.mode)
     original = files.volume_at(bench.hypervisor, action.source)
     if original.format != action.format or not reflink.copied(pool, xml, action.volume, original):

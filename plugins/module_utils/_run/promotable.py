@@ -11,8 +11,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
     chains,
     domains,
     files,
-    inside,
     quiescing,
+    reading,
     snapshots,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._model import (
@@ -94,7 +94,7 @@ def volume_then(bench: Bench, disk: Disk, snapshot: Snapshot) -> Volume | None:
     volume = disks.volume_of(bench, disk)
     if volume is None or snapshot.kind != "internal":
         return volume
-    return replace(volume, capacity=inside.capacity_then(bench.hypervisor, volume, snapshot.name) or volume.capacity)
+    return replace(volume, capacity=reading.snapshot_in(bench.hypervisor, volume.path, snapshot.name).capacity)
 
 
 def written_by(bench: Bench, domain: Domain) -> frozenset[str]:

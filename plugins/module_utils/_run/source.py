@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, snapshots
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, reading, snapshots
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, State
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked, said_of, to_come
+from ansible_collections.golden.libvirt.plugins.module_utils._run import tpm
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import Signers, refuse_untrusted
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
@@ -22,6 +24,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.template impor
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
 
 LIVE = "its disks are copied as of one instant each time, and what its guest had not written by then is not in a clone"
+MEMORY = "its memory is not taken: a clone starts as after a power cut"
+VARIABLES = "its UEFI variables of then were not kept: a clone starts with new ones"
 UNSEALED = "clones of it share their machine-id and host keys unless something in the guest makes them anew"
 
 
@@ -34,10 +38,12 @@ def of_version(
     *,
     sharing: Mapping[str, str] = MappingProxyType({}),
     signers: Signers | None = None,
+    tpm_copied: bool = False,
 ) -> Source:
     """The version that is named, or that the channel points at; its volumes must all be there.
 
     *sharing* says what becomes of what two machines cannot share. Where there are *signers*, one must have signed it.
+    *tpm_copied* is refused where there is a TPM.
     """
     found = bench.repository(pool).resolve(image, version, channel)
     state = bench.repository(pool).state(image)
@@ -49,6 +55,8 @@ def of_version(
         return Part(name, there.path, form, there.capacity)
 
     template = settled(found.template, sharing)
+    if tpm_copied:
+        tpm.refuse_version(words, template.xml)
     return Source(
         words=words,
         template=template.xml,
@@ -85,48 +93,69 @@ def deprecation(words: str, version: str, state: State) -> list[str]:
     return [f"{words} is deprecated: {said.get('reason') or 'no reason was given'}"]
 
 
-def of_domain(bench: Bench, name: str, snapshot: str | None, sharing: Mapping[str, str]) -> Source:
-    """A domain as it is, or as it was at one of its snapshots; its disks must be in files or block devices."""
+def of_domain(
+    bench: Bench, name: str, snapshot: str | None, *, sharing: Mapping[str, str], tpm_copied: bool = False
+) -> Source:
+    """A domain as it is, or as it was at one of its snapshots; its disks must be in files or block devices.
+
+    *tpm_copied* says that clones get the state of its TPM, too.
+    """
     domain = domains.read(bench.hypervisor, name)
-    words, nvram = f"domain {name}", domain.firmware.nvram
+    words, then = f"domain {name}", Then(domain, domain.firmware.nvram)
     if snapshot is not None:
         words = f"snapshot {snapshot} of {name}"
-        domain, nvram = at_snapshot(bench, domain, snapshot)
+        then = at_snapshot(bench, domain, snapshot)
+    domain, nvram = then.domain, then.nvram
     refuse_busy(domain, words, domains.saved(bench.hypervisor, name) and snapshot is None)
     template = settled(domain.xml, sharing)
+    state = tpm.state_of(bench, domain, words, then=snapshot is not None) if tpm_copied else ""
     return Source(
         words=words,
         template=template.xml,
-        disks=tuple(part_at(bench, disk.target, disk.path or "", disk.format) for disk in domain.written_disks),
+        disks=tuple(
+            part_at(bench, disk.target, disk.path or "", disk.format, snapshot if disk.target in then.inside else None)
+            for disk in domain.written_disks
+        ),
         nvram=part_at(bench, "nvram", nvram, domain.firmware.nvram_format) if nvram else None,
         domain=name,
         live=not domain.off,
+        tpm=state,
         first_boot=domain.record.seal.first_boot if domain.record.seal else "",
         obstacles=template.refused,
         warnings=(
             *([] if domain.record.seal else [f"{words} was not sealed: {UNSEALED}"]),
             *([] if domain.off else [f"{words} is {domain.state}: {LIVE}"]),
-            *(f"{words}: {note}" for note in (*template.notes, *notes_of(template.xml))),
+            *(f"{words}: {note}" for note in then.notes),
+            *(f"{words}: {note}" for note in (*template.notes, *notes_of(template.xml, tpm_copied=bool(state)))),
         ),
     )
 
 
-def at_snapshot(bench: Bench, domain: Domain, name: str) -> tuple[Domain, str | None]:
-    """The domain as it was at an external snapshot, off, and where its UEFI variables of then are."""
+@dataclass(frozen=True)
+class Then:
+    """A *domain* as it was at a snapshot, off: where its UEFI variables of then are, which disks are *inside* the files
+    that they use, and *notes* on what is not there any more."""
+
+    domain: Domain
+    nvram: str | None
+    inside: frozenset[str] = frozenset()
+    notes: tuple[str, ...] = ()
+
+
+def at_snapshot(bench: Bench, domain: Domain, name: str) -> Then:
+    """The domain as it was at one of its snapshots."""
     doing = f"cloning from snapshot {name} of {domain.name}"
     snapshot = snapshots.read(bench.hypervisor, domain.name, name, doing)
-    if snapshot.kind != "external":
-        raise Refused(
-            doing,
-            "it is an internal one, which is inside the files that the domain uses",
-            "Take an external one (mode: external), or revert to it and clone the domain.",
-        )
     then = domain_of(definition_then(snapshot), "shutoff")
-    used = {disk.path for disk in domain.written_disks} & {disk.path for disk in then.written_disks}
+    inside = frozenset(disk.target for disk in snapshot.disks if disk.kind == "internal")
+    outside = {disk.path for disk in then.written_disks if disk.target not in inside}
+    used = {disk.path for disk in domain.written_disks} & outside
     if used:
         why = f"the domain writes to what the snapshot does not hold: {', '.join(sorted(map(str, used)))}"
         raise Refused(doing, why, "Take a snapshot of all disks.")
-    return then, snapshot.note.nvram or None
+    lost = snapshot.note.nvram is None and then.firmware.kind == "uefi"
+    notes = (*([MEMORY] if snapshot.memory else []), *([VARIABLES] if lost else []))
+    return Then(then, snapshot.note.nvram or None, inside, notes)
 
 
 def refuse_busy(domain: Domain, words: str, saved: bool) -> None:
@@ -143,5 +172,9 @@ def kind_of(disk: Disk) -> str:
     return f"of type {disk.kind}, not a file or block device"
 
 
-def part_at(bench: Bench, name: str, path: str, form: str) -> Part:
+def part_at(bench: Bench, name: str, path: str, form: str, snapshot: str | None = None) -> Part:
+    """The file at *path*, as it is or as its internal *snapshot* has it."""
+    if snapshot:
+        capacity = reading.snapshot_in(bench.hypervisor, path, snapshot).capacity
+        return Part(name, path, form, capacity, snapshot)
     return Part(name, path, form, files.volume_at(bench.hypervisor, path).capacity)

@@ -10,7 +10,7 @@ from typing import Any
 from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, offline, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source, Wanted
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import guest_for, refuse_equal_names
@@ -98,13 +98,17 @@ class Wishes:
             channel=self.params["channel"],
             label=names.check_label(self.params["label"]) if self.params["label"] else "",
             machine=Machine(options["memory"], options["vcpus"], options["title"], tuple(options["networks"])),
-            guest=guest_for(options["customise"], found.first_boot, options["start"]),
+            guest=guest_for(options["customise"], found.first_boot, options["start"], self.no_offline),
             start=options["start"],
             wait_for=self.params["wait_for"],
             wait_timeout=self.params["wait_timeout"],
             created=self.created,
             holder=self.holder,
         )
+
+    def no_offline(self) -> str:
+        """Why guests cannot be told anything offline here, if so."""
+        return offline.hindrance(self.bench.hypervisor)
 
     def choice(self, disk: Mapping[str, Any]) -> Choice:
         """One entry of 'disks'."""
@@ -129,8 +133,9 @@ class Wishes:
 def source_for(bench: Bench, params: Params) -> Source:
     """What the clones are struck from."""
     sharing = {kind: choice for kind, choice in (params["sharing"] or {}).items() if choice}
+    copied = params["tpm"] == "copy"
     if params["domain"]:
-        return source.of_domain(bench, params["domain"], params["snapshot"], sharing)
+        return source.of_domain(bench, params["domain"], params["snapshot"], sharing=sharing, tpm_copied=copied)
     return source.of_version(
         bench,
         params["image_pool"],
@@ -139,6 +144,7 @@ def source_for(bench: Bench, params: Params) -> Source:
         params["channel"],
         sharing=sharing,
         signers=signers_in(params),
+        tpm_copied=copied,
     )
 
 

@@ -76,6 +76,25 @@ def disks_with_chains(xml: str) -> frozenset[str]:
     return frozenset(attribute(disk, "target", "dev") for disk in disks)
 
 
+@dataclass(frozen=True)
+class Tpm:
+    """An emulated TPM: its *kind* (tpm1.2 or tpm2), the *secret* that its state is encrypted with, and the *place* that
+    the state is at, where that is not libvirt's own."""
+
+    kind: str
+    secret: str = ""
+    place: str = ""
+
+
+def tpm_of(xml: str) -> Tpm | None:
+    """The emulated TPM of a domain."""
+    backend = parse(xml).find("devices/tpm/backend[@type='emulator']")
+    if backend is None:
+        return None
+    kind = "tpm1.2" if backend.get("version") == "1.2" else "tpm2"
+    return Tpm(kind, attribute(backend, "encryption", "secret"), attribute(backend, "source", "path"))
+
+
 def firmware_files(xml: str) -> set[str]:
     """The files that a domain hands to its guest through its firmware's configuration device."""
     return {entry.get("file", "") for entry in parse(xml).findall("sysinfo[@type='fwcfg']/entry[@file]")}

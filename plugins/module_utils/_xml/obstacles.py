@@ -28,6 +28,11 @@ FIXED = {
     "port of the host": re.compile(r"\bhostfwd=[^,]*"),
     "socket": re.compile(r"(?:\bpath=|unix:)/[^,]+(?=.*,server\b(?!=off))"),
 }
+TPM_FRESH = "its TPM starts empty: what the source sealed with its own (disk keys, certificates) is not there"
+TPM_COPIED = (
+    "its TPM is a copy, with the source's endorsement key and all its secrets: who knows machines by their TPM cannot "
+    "tell the two apart"
+)
 SHARED_NAMES = re.compile(r"(?:^|[=:,])/")
 
 
@@ -72,12 +77,12 @@ def obstacles_of(xml: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(obstacle.words for obstacle in obstacles(parse(xml))))
 
 
-def notes_of(xml: str) -> tuple[str, ...]:
+def notes_of(xml: str, *, tpm_copied: bool = False) -> tuple[str, ...]:
     """What a user should know of clones of *xml*, in words."""
     root = parse(xml)
     notes = []
     if root.find("devices/tpm/backend[@type='emulator']") is not None:
-        notes.append("its TPM starts empty: what the source sealed with its own (disk keys, certificates) is not there")
+        notes.append(TPM_COPIED if tpm_copied else TPM_FRESH)
     if any(SHARED_NAMES.search(value) for value in argument_values(root)):
         notes.append(
             "its QEMU arguments (qemu:commandline) are kept as they are: clones must not fight for what they name"

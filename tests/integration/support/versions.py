@@ -8,8 +8,10 @@ web = versions.add(lab, "web", "1", disks=["qcow2", "raw"])
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import pathlib
+import shutil
 import subprocess
 import types
 import typing as t
@@ -29,7 +31,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
 )
 
 from support import tiny_guest
-from support.lab import MIB, Lab
+from support.lab import MIB, Lab, qemu_img
 
 
 def add(
@@ -95,6 +97,21 @@ def write(lab: Lab, version: Version) -> None:
 def signature(key: str, message: bytes, namespace: str = "golden.libvirt") -> str:
     command = ["ssh-keygen", "-q", "-Y", "sign", "-f", key, "-n", namespace]
     return subprocess.run(command, input=message, check=True, capture_output=True).stdout.decode()
+
+
+def add_image(lab: Lab, image: str, version: str, source: pathlib.Path, *, first_boot: str) -> Version:
+    """A version of one disk, which is a copy of the qcow2 file *source*."""
+    made = add(lab, image, version, first_boot=first_boot)
+    path = pathlib.Path(lab.file(made.disks[0].volume))
+    path.unlink()
+    shutil.copy(source, path)
+    freeze(lab, path.name)
+    capacity = json.loads(qemu_img("info", "--output=json", str(path)))["virtual-size"]
+    disk = VersionDisk("vda", path.name, "qcow2", capacity, size_of(lab, path.name), digest_of(lab, path.name))
+    made = replace(made, disks=(disk,))
+    pathlib.Path(lab.file(f"golden.{image}.{version}.manifest.json")).write_bytes(manifest.bytes_of(made))
+    lab.refresh()
+    return made
 
 
 def template(disks: t.Sequence[VersionDisk], guest: bool, uefi: bool, **options: t.Any) -> str:

@@ -30,6 +30,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import M
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
 
+KEY = "ssh-ed25519 AAAA anna"
 HOLDER = Holder("host", "boot", 1, "2", 3)
 TEMPLATE = """<domain type='qemu'><name>golden-template</name><memory>1</memory><vcpu>1</vcpu>
 <os><type>hvm</type></os><devices>
@@ -246,6 +247,36 @@ def test_a_whole_clone_is_brought_to_where_it_shall_be(state, customised, expect
     assert plan.changed is (len(expected) != 1)
 
 
+def test_a_guest_is_told_offline_before_the_clone_is_whole_and_once():
+    wanted = replace(WANTED, start=True, guest=guest.Guest("offline", ssh_keys=(KEY,)))
+    plan = planned(wanted)
+    assert words(plan)[3:] == [
+        "customise guest offline web-01 web-01",
+        "mark clone web-01 True",
+        "start domain web-01 False",
+    ]
+    assert (plan.actions[3].uuid, plan.actions[3].emulated) == (plan.actions[0].uuid, True)
+    assert KEY not in str(plan.actions[3])
+    told = plan.actions[4].record.origin
+    assert told == replace(ORIGIN, customised=True)
+    assert words(planned(wanted, there(told, "running"))) == []
+    back = planned(wanted, there(ORIGIN, "shutoff"))
+    assert words(back) == ["customise guest offline web-01 web-01", "mark domain web-01", "start domain web-01 False"]
+    assert back.actions[1].record.origin == told
+    with pytest.raises(Refused, match="it is running, and was not told offline yet"):
+        planned(wanted, there(ORIGIN, "running"))
+
+
+def test_what_a_snapshot_holds_is_copied_and_a_tpm_is_only_if_told():
+    disks = (Part("vda", "/p/src.qcow2", "qcow2", 10, "s"), SOURCE.disks[1])
+    source = replace(SOURCE, image="", version="", domain="src", disks=disks, tpm="/states/u/tpm2")
+    plan = planned(replace(WANTED, source=source, recipe=Recipe(Place("golden", "/p"), False, disks)))
+    assert [getattr(action, "snapshot", "") for action in plan.actions] == ["", "s", None, "", ""]
+    assert words(plan)[3:] == ["copy TPM state web-01 src", "mark clone web-01 True"]
+    assert plan.actions[3].uuid == plan.actions[0].uuid
+    assert "copy TPM state" not in str(words(planned()))
+
+
 def test_a_half_made_clone_is_made_anew():
     plan = planned(domain=there(replace(ORIGIN, complete=False)), volumes={"web-01.vda.qcow2", "other"})
     assert words(plan)[:3] == ["remove domain web-01", "delete volume golden web-01.vda.qcow2", "define domain web-01"]
@@ -336,7 +367,6 @@ def test_the_newest_bytes_of_a_disk_that_was_attached_later_are_kept():
 # ---- what guests are told
 
 ASKED = {"hostname": None, "fqdn": None, "ssh_keys": [], "user_data": None, "network_config": None, "via": "auto"}
-KEY = "ssh-ed25519 AAAA anna"
 
 
 @pytest.mark.parametrize(
@@ -350,6 +380,7 @@ KEY = "ssh-ed25519 AAAA anna"
         ({"via": "cloud-init"}, "", "cloud-init"),
         ({"via": "agent"}, "cloud-init", "agent"),
         ({"via": "credentials"}, "cloud-init", "credentials"),
+        ({"via": "offline"}, "cloud-init", "offline"),
     ],
 )
 def test_the_way_to_the_guest(asked, first_boot, via):
@@ -371,6 +402,14 @@ def test_what_cannot_be_told_is_refused_all_at_once(asked, start, obstacles):
     with pytest.raises(Refused) as refused:
         guest.guest_for({**ASKED, **asked}, "", start=start)
     assert len(refused.value.obstacles) == obstacles
+
+
+def test_what_keeps_disks_from_being_written_to_is_told_with_the_rest():
+    asked = {**ASKED, "via": "offline", "user_data": "#cloud-config"}
+    with pytest.raises(Refused) as refused:
+        guest.guest_for(asked, "", start=False, hindrance=lambda: "no tool")
+    assert refused.value.obstacles == ("'user_data' needs cloud-init", "no tool")
+    assert guest.guest_for({**ASKED, "via": "cloud-init"}, "", start=False, hindrance=lambda: "no tool")
 
 
 def test_host_names_must_differ_within_a_task():

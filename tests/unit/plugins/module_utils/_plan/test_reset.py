@@ -134,7 +134,7 @@ def test_all_obstacles_at_once():
 
 def test_the_agents_part_is_told_to_be_lost():
     plan = reset.plan_reset(RESET, there(replace(ORIGIN, customised=True)))
-    assert any("told through its agent is lost" in warning for warning in plan.warnings)
+    assert any("told through its agent or offline is lost" in warning for warning in plan.warnings)
     assert not plan.actions[-1].record.origin.customised
 
 

@@ -8,6 +8,7 @@ import pathlib
 
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import obstacles
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import Tpm, tpm_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
 from ansible_collections.golden.libvirt.plugins.modules import clone
 
@@ -113,6 +114,26 @@ def test_machines_as_people_have_them_have_none(path):
 def test_what_a_user_should_know(devices, rest, said):
     (note,) = obstacles.notes_of(domain(devices, rest))
     assert said in note
+
+
+def test_a_copied_tpm_is_told_to_be_one():
+    (note,) = obstacles.notes_of(domain("<tpm><backend type='emulator'/></tpm>"), tpm_copied=True)
+    assert "its TPM is a copy" in note
+
+
+@pytest.mark.parametrize(
+    ("backend", "found"),
+    [
+        ("type='emulator' version='2.0'/>", Tpm("tpm2")),
+        ("type='emulator' version='1.2'/>", Tpm("tpm1.2")),
+        ("type='emulator'><encryption secret='s'/></backend>", Tpm("tpm2", secret="s")),
+        ("type='emulator'><source type='file' path='/t'/></backend>", Tpm("tpm2", place="/t")),
+        ("type='passthrough'/>", None),
+    ],
+)
+def test_what_is_known_of_a_tpm(backend, found):
+    assert tpm_of(domain(f"<tpm><backend {backend}</tpm>")) == found
+    assert tpm_of(domain()) is None
 
 
 # ---- what a user says of them
