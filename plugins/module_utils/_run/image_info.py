@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import NotFound
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, memory
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.chains import KnownFiles, file_of
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder, manifest
@@ -24,10 +24,18 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     VersionDisk,
     VersionNvram,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import Descendant, Held, Holding, report
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import (
+    Descendant,
+    Held,
+    Holding,
+    hypervisor_facts,
+    report,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._run.disks import version_at
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import memory_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.volume import FROZEN
 
 HASHING = 2
@@ -36,16 +44,18 @@ HASHING = 2
 def read(bench: Bench, params: Params) -> dict[str, Any]:
     """The images asked for, or all; one of which there is nothing is left out."""
     pool, repository = bench.pool(params["image_pool"]), bench.repository(params["image_pool"])
-    descendants = descendants_in(bench, pool)
+    everyone = domains.read_all(bench.hypervisor)
+    descendants = descendants_in(bench, pool, everyone)
     there = {*repository.names(), *(of.lineage.image for of in descendants if of.lineage)}
     asked = [names.check_image(name) for name in params["images"] or sorted(there)]
     holdings = [holding_of(repository, pool, name, verify=params["verify"]) for name in asked if name in there]
     images = report(holdings, descendants)
     for image, holding in zip(images, holdings):
         image["versions"] = [
-            {**manifest.facts(version), **known} for version, known in zip(holding.versions, image["versions"])
+            {**manifest.facts(version), "memory": memory_of(parse(version.template)), **known}
+            for version, known in zip(holding.versions, image["versions"])
         ]
-    return {"images": images}
+    return {"images": images, "hypervisor": hypervisor_facts(memory.read(bench.hypervisor), everyone)}
 
 
 def holding_of(repository: Repository, pool: Pool, image: str, *, verify: bool) -> Holding:
@@ -87,10 +97,10 @@ def held(repository: Repository, state: State, image: str, version: str) -> Held
     )
 
 
-def descendants_in(bench: Bench, pool: Pool) -> list[Descendant]:
-    """The domains that descend from a version in *pool*, as far as metadata and disks that pools know tell."""
+def descendants_in(bench: Bench, pool: Pool, everyone: Sequence[Domain]) -> list[Descendant]:
+    """Those of *everyone* that descend from a version in *pool*, as far as metadata and disks that pools know tell."""
     files = KnownFiles(bench.hypervisor)
-    found = [descendant_of(domain, files, pool) for domain in domains.read_all(bench.hypervisor)]
+    found = [descendant_of(domain, files, pool) for domain in everyone]
     return [descendant for descendant in found if descendant and descendant.lineage]
 
 
