@@ -102,7 +102,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Domain:
-    """A domain as its inactive XML (secrets included) and its state say."""
+    """A domain as its inactive XML (secrets included) and its state say. *memory* in MiB."""
 
     name: str
     uuid: str
@@ -113,6 +113,7 @@ class Domain:
     macs: tuple[str, ...] = ()
     record: Record = Record()
     persistent: bool = True
+    memory: int = 0
 
     @property
     def off(self) -> bool:
@@ -333,6 +334,14 @@ class Limits:
     memory: int
     vcpus: int
     networks: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A hypervisor's memory in MiB: all of it, and what programs that start now can have, caches counted in."""
+
+    total: int
+    available: int
 
 
 Facts = dict[str, Any]

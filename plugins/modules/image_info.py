@@ -120,6 +120,9 @@ images:
         labels:
           description: The labels given for it.
           type: dict
+        memory:
+          description: The memory of clones of it in MiB, where nothing else is asked for.
+          type: int
         disks:
           description:
             - Its disks, with C(target), C(volume), C(format), C(capacity), C(size), C(sha256) and C(backing).
@@ -252,6 +255,9 @@ images:
         channel:
           description: The channel that it was struck from, null where a version was named.
           type: str
+        label:
+          description: The group of clones that it belongs to, null for none.
+          type: str
         linked:
           description: Whether its disks depend on the version's.
           type: bool
@@ -291,6 +297,23 @@ foreign:
   type: list
   elements: dict
   contains: *finding
+hypervisor:
+  description: What P(golden.libvirt.placement#filter) needs to know of this hypervisor.
+  returned: success
+  type: dict
+  contains:
+    memory:
+      description: Its memory in MiB.
+      type: int
+    memory_free:
+      description:
+        - How many MiB more its machines can have. That is what it has less what the domains that run may come to use,
+          or what is available now where that is less; and of that, less what clones that are off are going to use.
+      type: int
+    domains:
+      description: The names of all its domains.
+      type: list
+      elements: str
 """
 
 from ansible_collections.golden.libvirt.plugins.module_utils._argspec import IMAGE_POOL, PARALLEL, TRUST, Spec

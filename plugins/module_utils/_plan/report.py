@@ -7,7 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Facts, Lineage, State, Version
+from ansible_collections.golden.libvirt.plugins.module_utils._model import (
+    Domain,
+    Facts,
+    Lineage,
+    Memory,
+    State,
+    Version,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import (
     ABSENT,
     ACTIVE,
@@ -176,6 +183,7 @@ def clone_facts(descendant: Descendant, lineage: Lineage, holding: Holding) -> F
         "image": lineage.image,
         "version": lineage.version,
         "channel": channel,
+        "label": origin.label or None if origin else None,
         "linked": linked,
         "created": origin.created if origin else None,
         "complete": origin.complete if origin else True,
@@ -192,3 +200,19 @@ def drifted(holding: Holding, version: str) -> bool:
     """Whether volumes of a version are not as they were promoted."""
     found = (holding.findings or {}).get(version, ())
     return any(not finding.note and finding.finding != UNTRUSTED for finding in found)
+
+
+def hypervisor_facts(memory: Memory, domains: Iterable[Domain]) -> Facts:
+    """What placing clones needs to know of a hypervisor.
+
+    Domains that run may come to use all that they can have, and clones that are off are going to be started.
+    """
+    there = list(domains)
+    running = sum(domain.memory for domain in there if not domain.off)
+    waiting = sum(domain.memory for domain in there if domain.off and domain.record.origin)
+    free = min(memory.total - running, memory.available) - waiting
+    return {
+        "memory": memory.total,
+        "memory_free": max(0, free),
+        "domains": sorted(domain.name for domain in there),
+    }

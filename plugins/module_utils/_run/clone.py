@@ -37,6 +37,9 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     asked = asked_for(params)
     if params["state"] == "absent":
         return removals(bench, list(asked), params)
+    if not asked:  # then what they would be struck from need not be there
+        pool = params["pool"] or params["image_pool"]
+        return surplus(bench, domains.read_all(bench.hypervisor), asked, params, [pool])
     wishes = Wishes(bench, params, asked)
     # Before the domains: whose volume is there already, its domain is too.
     taken = pools_of(wishes, bench)
@@ -49,8 +52,16 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
         seed = seeding.content_of(bench, wanted.guest, found)
         return clone.plan_clone(wanted, name, found, register, volumes=taken, busy=busy(found), seed=seed)
 
-    surplus = surplus_of(there.values(), asked, params, taken) if params["exact"] else []
-    return (*guarded(list(asked), one), *(late(gone) for gone in removals(bench, surplus, params)))
+    return (*guarded(list(asked), one), *surplus(bench, there.values(), asked, params, taken))
+
+
+def surplus(
+    bench: Bench, there: Collection[Domain], asked: Collection[str], params: Params, pools: Collection[str]
+) -> Sequence[Planned]:
+    """The plans to remove clones that are not named, where that is asked for. Begun only when all others went well."""
+    gone = surplus_of(there, asked, params, pools) if params["exact"] else []
+    planned = removals(bench, gone, params)
+    return [replace(plan, late=True) if isinstance(plan, Plan) else plan for plan in planned]
 
 
 def surplus_of(there: Collection[Domain], asked: Collection[str], params: Params, pools: Collection[str]) -> list[str]:
@@ -67,11 +78,6 @@ def surplus_of(there: Collection[Domain], asked: Collection[str], params: Params
         and (origin.image, origin.domain, origin.label) == wanted
         and any(made.pool in pools for made in origin.made)
     ]
-
-
-def late(planned: Planned) -> Planned:
-    """Begun only when all others went well."""
-    return replace(planned, late=True) if isinstance(planned, Plan) else planned
 
 
 def register_for(bench: Bench, asked: Collection[str], there: Mapping[str, Domain]) -> Register:

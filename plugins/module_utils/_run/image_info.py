@@ -10,13 +10,19 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, memory
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.chains import KnownFiles, file_of
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder, manifest
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Lineage, State, Version
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import Descendant, Held, Holding, report
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import (
+    Descendant,
+    Held,
+    Holding,
+    hypervisor_facts,
+    report,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.verify import Finding, distrust
 from ansible_collections.golden.libvirt.plugins.module_utils._run.disks import version_at
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
@@ -28,6 +34,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import (
     signers_in,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._run.verifying import Verification, strangers_in
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import memory_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,8 @@ NOT_ASKED = Signed()
 def read(bench: Bench, params: Params) -> dict[str, Any]:
     """The images asked for, or all; one of which there is nothing is left out."""
     pool, repository = bench.pool(params["image_pool"]), bench.repository(params["image_pool"])
-    descendants = descendants_in(bench, pool)
+    everyone = domains.read_all(bench.hypervisor)
+    descendants = descendants_in(bench, pool, everyone)
     there = {*repository.names(), *(of.lineage.image for of in descendants if of.lineage)}
     asked = [names.check_image(name) for name in params["images"] or sorted(there)]
     holdings = [holding_of(repository, name) for name in asked if name in there]
@@ -56,10 +65,15 @@ def read(bench: Bench, params: Params) -> dict[str, Any]:
     images = report(holdings, descendants)
     for image, holding in zip(images, holdings):
         image["versions"] = [
-            {**manifest.facts(version), **known, **asdict(signatures.get(lineage_of(version), NOT_ASKED))}
+            {
+                **manifest.facts(version),
+                "memory": memory_of(parse(version.template)),
+                **known,
+                **asdict(signatures.get(lineage_of(version), NOT_ASKED)),
+            }
             for version, known in zip(holding.versions, image["versions"])
         ]
-    return {"images": images, **foreign}
+    return {"images": images, "hypervisor": hypervisor_facts(memory.read(bench.hypervisor), everyone), **foreign}
 
 
 def holding_of(repository: Repository, image: str) -> Holding:
@@ -139,10 +153,10 @@ def held(repository: Repository, state: State, image: str, version: str) -> Held
     )
 
 
-def descendants_in(bench: Bench, pool: Pool) -> list[Descendant]:
-    """The domains that descend from a version in *pool*, as far as metadata and disks that pools know tell."""
+def descendants_in(bench: Bench, pool: Pool, everyone: Sequence[Domain]) -> list[Descendant]:
+    """Those of *everyone* that descend from a version in *pool*, as far as metadata and disks that pools know tell."""
     files = KnownFiles(bench.hypervisor)
-    found = [descendant_of(domain, files, pool) for domain in domains.read_all(bench.hypervisor)]
+    found = [descendant_of(domain, files, pool) for domain in everyone]
     return [descendant for descendant in found if descendant and descendant.lineage]
 
 

@@ -20,7 +20,8 @@ def stock_of(bench: Bench, pool: str) -> Stock:
     repository = bench.repository(pool)
     known = [Lineage(image, version) for image in repository.names() for version in repository.versions(image)]
     users: dict[str, set[str]] = {}
-    for domain in domains.read_all(bench.hypervisor):
+    everyone = domains.read_all(bench.hypervisor)
+    for domain in everyone:
         for path in paths_of(bench, domain):
             users.setdefault(path, set()).add(domain.name)
     files = chains.all_files(bench.hypervisor)
@@ -34,7 +35,7 @@ def stock_of(bench: Bench, pool: str) -> Stock:
         states={image: repository.state(image) for image in repository.names()},
         files=files,
         users=users,
-        descendants=descendants_in(bench, bench.pool(pool)),
+        descendants=descendants_in(bench, bench.pool(pool), everyone),
     )
 
 

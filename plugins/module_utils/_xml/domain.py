@@ -12,6 +12,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadat
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import Element, attribute, etree, parse, text_of
 
 SOURCE_PATHS = ("file", "dev", "dir")
+# The units of memory (docs: Domain XML format, Memory Allocation).
+BYTES = {"b": 1, "bytes": 1}
+for power, unit in enumerate(("k", "M", "G", "T"), 1):
+    BYTES.update({unit: 1024**power, f"{unit.upper()}iB": 1024**power, f"{unit.upper()}B": 1000**power})
 
 
 def domain_of(xml: str, state: str, *, persistent: bool = True) -> Domain:
@@ -27,7 +31,16 @@ def domain_of(xml: str, state: str, *, persistent: bool = True) -> Domain:
         macs=tuple(mac.get("address", "") for mac in root.findall("devices/interface/mac")),
         record=metadata_xml.record_of(root),
         persistent=persistent,
+        memory=memory_of(root),
     )
+
+
+def memory_of(root: Element) -> int:
+    """The memory that a domain can have, in MiB, rounded up. Libvirt itself writes KiB."""
+    memory = root.find("memory")
+    if memory is None:
+        return 0
+    return -(-int(memory.text or 0) * BYTES[memory.get("unit", "KiB")] // 1024**2)
 
 
 def disk_of(element: Element) -> Disk:

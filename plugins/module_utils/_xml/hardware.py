@@ -87,7 +87,9 @@ def set_credentials(root: Element, files: Mapping[str, str]) -> None:
     table = etree.Element("sysinfo", type="fwcfg")
     for name, path in files.items():
         etree.SubElement(table, "entry", name=CREDENTIAL + name, file=path)
-    need(root, "os").addprevious(table)
+    # Libxml2, and so libvirt's validation, takes such tables side by side only, and a boot loader beside the os only.
+    others, boot = root.findall("sysinfo"), root.xpath("bootloader | bootloader_args | os")
+    others[-1].addnext(table) if others else boot[0].addprevious(table)
 
 
 def plain_disk(disk: Element) -> None:

@@ -123,9 +123,9 @@ def disks(root: Element, uuid: str) -> None:
     for serial in root.findall("devices/disk/serial") + root.findall("devices/controller/serial"):
         serial.text = digest(uuid, serial.text)[:20]
     for name in root.findall("devices/disk/wwn"):
-        # The first seven digits are the naming authority and the vendor.
+        # Sixteen digits, with or without 0x. The first seven are the naming authority and the vendor.
         text = (name.text or "").strip()
-        name.text = text[:7] + digest(uuid, text)[: 16 - len(text[:7])]
+        name.text = text[:-9] + digest(uuid, text)[:9]
 
 
 def digest(uuid: str, old: str | None) -> str:
@@ -163,7 +163,8 @@ def own_interface(interface: Element, mac: str) -> None:
     source = interface.find("source")
     if source is not None and interface.get("type") != "vds":
         source.attrib.pop("portid", None)
-    for parameters in interface.findall("virtualport/parameters"):
+    # A port of MidoNet has nothing else, and is refused where its user does not say what becomes of it.
+    for parameters in interface.xpath("virtualport[not(@type='midonet')]/parameters"):
         parameters.attrib.pop("interfaceid", None)
         parameters.attrib.pop("instanceid", None)
 

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "modules": {"_argspec", "_run"},
     "inventory": {"_argspec", "_run"},
     "lookup": set(),
-    "filter": {"_seed"},
+    "filter": {"_plan", "_seed"},
     "doc_fragments": set(),
 }
 

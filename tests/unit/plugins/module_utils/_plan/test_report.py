@@ -8,12 +8,19 @@ import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Domain,
     Lineage,
+    Memory,
     Origin,
     Record,
     State,
     Version,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import Descendant, Held, Holding, report
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import (
+    Descendant,
+    Held,
+    Holding,
+    hypervisor_facts,
+    report,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.verify import Finding
 
 
@@ -95,3 +102,28 @@ def test_what_is_unfinished_is_told_with_who_holds_it():
     assert found["claims"] == [
         {"version": "4", "volumes": ["golden.web.4.vda.qcow2"], "holder": "process 7 on there", "alive": True}
     ]
+
+
+CLONE = Record(origin=Origin("web", "1", None, True, "then"))
+
+
+@pytest.mark.parametrize(
+    ("available", "domains", "free"),
+    [
+        (7000, [], 7000),
+        # What runs may come to use more than it does now; what is off and no clone may stay off.
+        (7000, [("running", Record(), 3000)], 5000),
+        (4000, [("paused", CLONE, 3000)], 4000),
+        (7000, [("shutoff", Record(), 3000)], 7000),
+        (7000, [("shutoff", CLONE, 3000)], 4000),
+        (7000, [("running", CLONE, 3000), ("shutoff", CLONE, 1000)], 4000),
+        (7000, [("running", Record(), 9000)], 0),
+    ],
+)
+def test_memory_that_more_machines_can_have(available, domains, free):
+    there = [
+        Domain(f"d{number}", "u", state, "", record=record, memory=memory)
+        for number, (state, record, memory) in enumerate(domains)
+    ]
+    found = hypervisor_facts(Memory(8000, available), there)
+    assert (found["memory"], found["memory_free"], len(found["domains"])) == (8000, free, len(domains))

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 import pathlib
+import random
 from functools import cache
 
 import pytest
@@ -14,8 +15,9 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import identit
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine, Storage, clone_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.template import template_of
+from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._xml.grammar import Grammar
 from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._xml.identities import identities, shared
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -96,6 +98,31 @@ def test_every_obstacle_is_named_with_its_kind_at_once(name):
     found = list(obstacles.obstacles(etree.fromstring(CORPUS[name])))
     assert len(refused) == len({obstacle.words for obstacle in found})
     assert bool(refused) is (name != "plain")
+
+
+# ---- property: any domain that libvirt's schema allows
+
+
+@cache
+def grammar() -> Grammar:
+    return Grammar(str(SCHEMA))
+
+
+@needs_schema
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32), kind=st.sampled_from(["keep", "drop"]))
+def test_any_domain_of_the_schema_has_valid_clones_that_share_nothing(seed, kind):
+    xml = grammar().document(random.Random(seed))
+    domain = etree.fromstring(xml)
+    assume(domain.find("devices") is not None and domain.find("os/type") is not None)  # libvirt always writes them
+    assert is_valid(xml), schema().error_log
+    settled = obstacles.settled(xml, dict.fromkeys(obstacles.FINDERS, kind))
+    one, two = (clone_of(settled.xml, number) for number in (1, 2))
+    assert is_valid(one), schema().error_log
+    assert is_valid(clone_of(template_of(settled.xml), 3)), schema().error_log
+    if kind == "drop":
+        assert settled.refused == obstacles.obstacles_of(settled.xml) == ()
+        assert shared(one, two) == shared(one, xml) == []
 
 
 # ---- property: a valid machine put together from any devices of the corpus

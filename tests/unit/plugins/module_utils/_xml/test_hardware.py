@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import hardware
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import memory_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse
 from lxml import etree
 
@@ -22,6 +23,20 @@ def test_memory_is_replaced_in_mebibytes():
         ("currentMemory", "MiB", "512"),
         ("memory", "MiB", "512"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("memory", "mebibytes"),
+    [
+        ("<memory unit='KiB'>1048576</memory>", 1024),
+        ("<memory>1025</memory>", 2),
+        ("<memory unit='MiB'>512</memory>", 512),
+        ("<memory unit='GB'>1</memory>", 954),
+        ("", 0),
+    ],
+)
+def test_memory_is_read_in_mebibytes(memory, mebibytes):
+    assert memory_of(parse(f"<domain>{memory}</domain>")) == mebibytes
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,22 @@ def test_a_data_source_in_the_serial_number_is_kept():
     assert root.findtext(".//entry") == "ds=nocloud;s=http://seed.example/"
 
 
+@pytest.mark.parametrize("wwn", ["5000c50015ea71ad", "0x5000c50015ea71ad"])
+def test_a_world_wide_name_keeps_its_vendor_and_its_length(wwn):
+    disk = f"<disk><wwn>{wwn}</wwn></disk>"
+    root = parse(f"<domain><name>a</name><devices>{disk}</devices></domain>")
+    identity.give_identity(root, Identity("b", "u"))
+    found = root.findtext("devices/disk/wwn")
+    assert (found[:-9], len(found), found == wwn) == (wwn[:-9], len(wwn), False)
+
+
+def test_a_port_that_all_shall_have_stays_whole():
+    port = "<virtualport type='midonet'><parameters interfaceid='p'/></virtualport>"
+    root = parse(f"<domain><name>a</name><devices><interface>{port}</interface></devices></domain>")
+    identity.give_identity(root, Identity("b", "u", ("52:54:00:00:00:01",)))
+    assert root.find(".//parameters").get("interfaceid") == "p"
+
+
 def test_as_many_addresses_as_interfaces_are_needed():
     with pytest.raises(GoldenError, match="has 1 interfaces and was given 0"):
         identity.give_identity(parse("<domain><devices><interface/></devices></domain>"), Identity("b", "u"))
