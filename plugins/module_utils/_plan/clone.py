@@ -263,7 +263,8 @@ def going(wanted: Wanted, name: str, off: bool, origin: Origin) -> Iterator[Acti
     guest = wanted.guest
     if guest and guest.via == "agent" and not origin.customised:
         yield CustomiseGuest(name, guest.name_for(name), guest.ssh_keys, wanted.wait_timeout)
-        yield actions.MarkDomain(name, Record(replace(origin, customised=True)))
+        told = replace(origin, customised=True, hostname=guest.name_for(name))
+        yield actions.MarkDomain(name, Record(told))
 
 
 def kept(wanted: Wanted, there: Domain, origin: Origin, seed: bytes | None) -> Plan:
