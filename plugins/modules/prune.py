@@ -15,6 +15,8 @@ description:
     version which stays was built from, and the newest of its image.
   - What interrupted runs have left goes in any case. It is told from what runs that still go on are making by the claim
     in the image's journal. Volumes that nobody claimed go when they were left alone for six hours.
+  - What was kept of clones that M(golden.libvirt.revert) brought to a version, so that they could be brought back, goes
+    when its time is over.
   - In check mode it lists exactly what goes, and the bytes that this frees.
 author:
   - The golden.libvirt developers (@golden-libvirt)
@@ -73,22 +75,28 @@ actions:
            {"action": "delete version", "image": "web", "version": "2", "pool": "golden", "bytes": 734003200,
             "volumes": ["golden.web.2.manifest.json", "golden.web.2.vda.qcow2"]}]
 versions:
-  description: One entry per version that goes, or would go if nothing depended on it. The children come first.
+  description:
+    - One entry per version that goes, or would go if nothing depended on it. The children come first.
+    - Before these, one per clone of which something goes that was kept of it.
   returned: always
   type: list
   elements: dict
   contains:
     item:
-      description: The image and the version.
+      description: The image and the version, or the clone.
       type: str
     image:
       description: The image.
       type: str
     version:
-      description: The version.
+      description: The version. Of a clone, the one that it was at.
+      type: str
+    domain:
+      description: The clone.
+      returned: something goes that was kept of it
       type: str
     why:
-      description: Why it goes, V(retention), V(interrupted run) or V(interrupted deletion).
+      description: Why it goes, V(retention), V(interrupted run), V(interrupted deletion) or V(undo is over).
       type: str
     kept:
       description: What depends on it and keeps it, in words. Empty where it goes.

@@ -7,7 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Facts, Lineage, State, Version
+from ansible_collections.golden.libvirt.plugins.module_utils._model import (
+    Before,
+    Domain,
+    Facts,
+    Lineage,
+    State,
+    Version,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import (
     ABSENT,
     ACTIVE,
@@ -21,10 +28,11 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import
 @dataclass(frozen=True)
 class Descendant:
     """A domain of this hypervisor that descends from a version, as its metadata (*origin*) or its disks say (*chain*,
-    which outranks them)."""
+    which outranks them). *befores* is what is kept of it to go back to."""
 
     domain: Domain
     chain: Lineage | None = None
+    befores: Sequence[Before] = ()
 
     @property
     def lineage(self) -> Lineage | None:
@@ -172,6 +180,7 @@ def clone_facts(descendant: Descendant, lineage: Lineage, holding: Holding) -> F
         "version": lineage.version,
         "channel": channel,
         "linked": linked,
+        "label": (origin.label or None) if origin else None,
         "created": origin.created if origin else None,
         "complete": origin.complete if origin else True,
         "known_by": [name for name, holds in witnesses.items() if holds],
@@ -179,5 +188,14 @@ def clone_facts(descendant: Descendant, lineage: Lineage, holding: Holding) -> F
         "deprecated": said == DEPRECATED,
         "revoked": said == REVOKED,
         "drifted": bool(holding.problems.get(lineage.version)) if linked and holding.problems is not None else None,
+        "undo": undo_of(descendant),
         "orphaned": all(version.version != lineage.version for version in holding.versions),
     }
+
+
+def undo_of(descendant: Descendant) -> Facts | None:
+    """Whether and until when a clone can be what it was before it last went to a version."""
+    if not descendant.befores:
+        return None
+    newest = descendant.befores[-1]
+    return {"created": newest.created, "until": newest.until}

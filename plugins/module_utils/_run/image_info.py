@@ -7,6 +7,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
@@ -25,6 +26,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     VersionNvram,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import Descendant, Held, Holding, report
+from ansible_collections.golden.libvirt.plugins.module_utils._run.before import befores_by_domain
 from ansible_collections.golden.libvirt.plugins.module_utils._run.disks import version_at
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
@@ -36,7 +38,7 @@ HASHING = 2
 def read(bench: Bench, params: Params) -> dict[str, Any]:
     """The images asked for, or all; one of which there is nothing is left out."""
     pool, repository = bench.pool(params["image_pool"]), bench.repository(params["image_pool"])
-    descendants = descendants_in(bench, pool)
+    descendants = with_befores(bench, descendants_in(bench, pool), params["image_pool"])
     there = {*repository.names(), *(of.lineage.image for of in descendants if of.lineage)}
     asked = [names.check_image(name) for name in params["images"] or sorted(there)]
     holdings = [holding_of(repository, pool, name, verify=params["verify"]) for name in asked if name in there]
@@ -92,6 +94,12 @@ def descendants_in(bench: Bench, pool: Pool) -> list[Descendant]:
     files = KnownFiles(bench.hypervisor)
     found = [descendant_of(domain, files, pool) for domain in domains.read_all(bench.hypervisor)]
     return [descendant for descendant in found if descendant and descendant.lineage]
+
+
+def with_befores(bench: Bench, descendants: Sequence[Descendant], image_pool: str) -> list[Descendant]:
+    """The descendants, with what is kept of them to go back to."""
+    kept = befores_by_domain(bench, [descendant.domain for descendant in descendants], image_pool)
+    return [replace(descendant, befores=kept[descendant.domain.uuid]) for descendant in descendants]
 
 
 def descendant_of(domain: Domain, files: KnownFiles, pool: Pool) -> Descendant | None:

@@ -17,6 +17,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants im
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.retiring import plan_deletion
 from ansible_collections.golden.libvirt.plugins.module_utils._run import image
+from ansible_collections.golden.libvirt.plugins.module_utils._run.parting import partings, plan_of
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import stock_of
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
@@ -25,9 +26,14 @@ RETIRED, LEFT, HALF = "retention", "interrupted run", "interrupted deletion"
 
 
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
-    """One plan per version that the rule or an interrupted run condemns; it stays where something depends on it."""
-    rule, stock = rule_of(params), stock_of(bench, params["image_pool"])
+    """What was kept to go back to, where its time is over; then the versions, which that may have kept.
+
+    One plan per version that the rule or an interrupted run condemns; it stays where something depends on it.
+    """
     asked = [names.check_image(name) for name in params["images"] or []]
+    rule, pool = rule_of(params), params["image_pool"]
+    over = {parting.item: parting for parting in partings(bench, pool, asked)}
+    stock = stock_of(bench, pool, leaving=[before for parting in over.values() for before in parting.over])
     condemned = dict(condemned_in(stock, rule, asked))
     staying = settle(stock, condemned)
     items = {f"{of.image} {of.version}": of for of in children_first(stock, condemned)}
@@ -38,7 +44,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
         if of in staying:
             result = {"image": of.image, "version": of.version, "why": why, "kept": staying[of]}
             return Plan(item, result={**result, "volumes": [], "bytes": 0})
-        going = plan_deletion(stock, of, params["image_pool"], reason=reason, obstacles=(), holder=None)
+        going = plan_deletion(stock, of, pool, reason=reason, obstacles=(), holder=None)
         return Plan(
             item,
             going.actions,
@@ -48,7 +54,8 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
             warnings=going.warnings,
         )
 
-    return guarded(list(items), one)
+    kept = guarded(list(over), lambda item: plan_of(bench, over[item], stock))
+    return (*kept, *guarded(list(items), one))
 
 
 def rule_of(params: Params) -> retention.Rule:
