@@ -97,7 +97,7 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
             *keeping(keep, clone),
             *([] if domain.off else [actions.StopDomain(domain.name)]),
             actions.DefineDomain(domain.name, xml),
-            *put_in_place(clone, power, Record(between), keep.volumes if keep else ()),
+            *put_in_place(clone, power, Record(between), kept),
             *(actions.DeleteVolume(made.pool, made.volume) for made in old if made.volume in clone.taken),
             actions.MarkDomain(domain.name, Record(origin)),
             *awaiting(domain.name, power, reset.waiting),
@@ -122,7 +122,7 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
     )
 
 
-def put_in_place(clone: Clone, power: str, record: Record, spared: Collection[Made] = ()) -> Iterator[Action]:
+def put_in_place(clone: Clone, power: str, record: Record, spared: Collection[Made]) -> Iterator[Action]:
     """When the clone is defined anew: what starts it, settles that, and removes what its snapshots have left.
 
     Files that are *spared* stay.
@@ -239,7 +239,6 @@ def what_is_kept(reset: Reset, clone: Clone, parts: Sequence[str], new: tuple[Ma
     if reset.undo_for is None or (clone.interrupted and lasting and succeeded(clone, lasting[-1], parts)):
         return None
     replaced = {part: path for part, path in files_of(domain).items() if part in parts}
-    files = [file for path in replaced.values() for file in chain(clone, path)]
     return Before(
         record=Made(clone.pool, free_name(clone, BEFORE, "json")),
         domain=domain.name,
@@ -248,7 +247,7 @@ def what_is_kept(reset: Reset, clone: Clone, parts: Sequence[str], new: tuple[Ma
         until=reset.until,
         state=domain.state,
         xml=domain.xml,
-        volumes=tuple(dict.fromkeys(Made(file.pool, file.name) for file in files)),
+        volumes=tuple(dict.fromkeys(made_at(clone, replaced.values()))),
         replaced=replaced,
         successors=new,
         variables=Made(clone.pool, free_name(clone, BEFORE, "fd")) if clone.variables and NVRAM not in parts else None,
@@ -270,6 +269,11 @@ def chain(clone: Clone, path: str | None) -> Iterator[Volume]:
         path = known[path].backing
 
 
+def made_at(clone: Clone, paths: Collection[str]) -> tuple[Made, ...]:
+    """What the files at *paths* consist of, as far as it was made for the clone or its snapshots."""
+    return tuple(Made(file.pool, file.name) for path in sorted(paths) for file in chain(clone, path))
+
+
 def keeping(keep: Before | None, clone: Clone) -> Iterator[Action]:
     """What keeps what the clone is before it changes."""
     if keep is None:
@@ -288,11 +292,10 @@ def sorted_out(
     *parts* are those that get successors.
     """
     used = {path for part, path in files_of(clone.domain).items() if part not in parts}
-    used |= firmware_files(clone.domain.xml)
-    kept = {Made(volume.pool, volume.name) for path, volume in clone.volumes.items() if path in used}
-    kept |= {made for before in clone.lasting for made in before.all}
-    made = dict.fromkeys((*clone.made, *(keep.all if keep else ())))
-    kept |= set(keep.all if keep else ())
+    stay = made_at(clone, used | firmware_files(clone.domain.xml))
+    stay += keep.all if keep else ()
+    kept = {*stay, *(made for before in clone.lasting for made in before.all)}
+    made = dict.fromkeys((*clone.made, *stay))
     return tuple(one for one in made if one in kept), tuple(one for one in made if one not in kept)
 
 

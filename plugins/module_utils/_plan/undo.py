@@ -26,6 +26,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.reset import 
     free_name,
     loss,
     losses,
+    made_at,
     power_after,
     put_in_place,
     side,
@@ -78,7 +79,7 @@ def plan_undo(undo: Undo, clone: Clone) -> Plan:
             *([] if domain.off else [actions.StopDomain(domain.name)]),
             *restoring(clone, before, then),
             actions.DefineDomain(domain.name, xml),
-            *put_in_place(clone, power, replace(then.record, origin=between)),
+            *put_in_place(clone, power, replace(then.record, origin=between), stay),
             *(actions.DeleteVolume(made.pool, made.volume) for made in gone if made.volume in clone.taken),
             actions.MarkDomain(domain.name, replace(then.record, origin=final)),
             actions.DeleteVolume(before.record.pool, before.record.volume),
@@ -122,10 +123,10 @@ def needs(then: Domain) -> set[str]:
 
 def sorted_out(clone: Clone, before: Before, then: Domain) -> tuple[tuple[Made, ...], tuple[Made, ...]]:
     """Of what was made for the clone, what it uses when it is what it was (and what else is kept), and what goes."""
-    used = {Made(volume.pool, volume.name) for path, volume in clone.volumes.items() if path in needs(then)}
+    used = made_at(clone, needs(then))
     others = [made for other in clone.lasting if other != before for made in other.all]
     stay = {*used, *others, *before.volumes}
-    made = dict.fromkeys((*clone.made, *before.successors))
+    made = dict.fromkeys((*clone.made, *used, *before.successors))
     return (
         tuple(one for one in made if one in stay),
         tuple(one for one in made if one not in stay and one != before.record),

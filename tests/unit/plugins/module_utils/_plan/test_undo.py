@@ -167,3 +167,23 @@ def test_a_disk_attached_later_is_not_the_versions():
     attached = replace(ORIGIN, made=(SEED,))
     with pytest.raises(GoldenError, match="attached to it later"):
         reset.plan_reset(RESET, there(origin=attached))
+
+
+def test_a_disk_that_is_not_replaced_keeps_all_that_it_consists_of():
+    base, top = Made("golden", "web-01.vdc.qcow2"), Made("golden", "web-01.vdc.s1.qcow2")
+    xml = XML.replace(
+        "</devices>",
+        """<disk type='file'><driver name='qemu' type='qcow2'/>
+        <source file='/p/web-01.vdc.s1.qcow2'/><target dev='vdc'/></disk></devices>""",
+    )
+    leavings = Leavings(files=(volume(top, "/p/web-01.vdc.qcow2"),), snapshots=("s1",))
+    origin = replace(ORIGIN, made=(*ORIGIN.made, base))
+    now = there(xml, origin, (DISK, SEED, base), leavings=leavings)
+    plan = reset.plan_reset(replace(RESET, force=True), now)
+    assert not [action for action in plan.actions if action.words == "delete volume"]
+    assert {base, top} <= set(plan.actions[-1].record.origin.made)
+    then = went(plan, leavings=leavings)
+    then = replace(then, volumes={**then.volumes, "/p/web-01.vdc.qcow2": volume(base)})
+    back = undo.plan_undo(replace(UNDO, force=True), replace(then, taken=[*then.taken, base.volume]))
+    gone = [action.volume for action in back.actions if action.words == "delete volume"]
+    assert gone == [NEW.volume, RECORD.volume]
