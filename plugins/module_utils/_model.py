@@ -56,10 +56,10 @@ class Made:
 class Origin:
     """Where a clone was struck from, as its domain metadata says: an *image*'s *version*, or a *domain*.
 
-    *complete* is false while it is being made, by *holder*. *customised* says that the guest was told its name and
-    keys through its agent or offline, which is lost when the clone goes back to its version. *label* is the group that
-    a user put it into. Of the source's disks it has those not that are *skipped*, and only reads those that are
-    *shared*.
+    *complete* is false while it is being made, by *holder*; one that is complete and has a holder is being reverted.
+    *customised* says that the guest was told its name (*hostname*) and keys through its agent or offline, which is lost
+    when the clone goes back to its version. *label* is the group that a user put it into. Of the source's disks it has
+    those not that are *skipped*, and only reads those that are *shared*.
     """
 
     image: str
@@ -75,6 +75,7 @@ class Origin:
     label: str = ""
     skipped: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    hostname: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,34 @@ class Domain:
     @property
     def written_disks(self) -> tuple[Disk, ...]:
         return tuple(disk for disk in self.disks if disk.written)
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a clone was before it went to a version, kept so that it can be that again.
+
+    The volume *record* says so. *volumes* are what is kept for it, *replaced* the files by disk target (or nvram) that
+    others took the place of, *successors* the volumes made for these. *until* (UTC, ISO 8601) is when it may go; None
+    is when somebody says so. *state* and *xml* are the domain's then; *variables* is a copy of UEFI variables whose
+    file the clone went on using.
+    """
+
+    record: Made
+    domain: str
+    uuid: str
+    created: str
+    until: str | None
+    state: str
+    xml: str = field(repr=False)
+    volumes: tuple[Made, ...] = ()
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    successors: tuple[Made, ...] = ()
+    variables: Made | None = None
+
+    @property
+    def all(self) -> tuple[Made, ...]:
+        """All volumes that go with it, its record last."""
+        return (*self.volumes, *([self.variables] if self.variables else []), self.record)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ RANGE = re.compile(r"\{([0-9]+)\.\.([0-9]+)\}")
 # More clones than a hypervisor can have are a slip of the keyboard.
 MOST = 10000
 TARGET = re.compile(r"[A-Za-z0-9]{1,32}")
+# The record of what a clone was before it went to a version.
+BEFORE = re.compile(r"(?!golden\.).+\.before(\.[0-9]+)?\.json")
 # What channels take in place of a version's name, so that no version is called so.
 PREVIOUS = "previous"
 

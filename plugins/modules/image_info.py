@@ -261,6 +261,9 @@ images:
         linked:
           description: Whether its disks depend on the version's.
           type: bool
+        label:
+          description: The group that it belongs to, null where it is in none.
+          type: str
         created:
           description: When it was struck, null where nothing tells.
           type: str
@@ -286,6 +289,12 @@ images:
               nobody looked.
             - Known with O(verify=true).
           type: bool
+        undo:
+          description:
+            - What is kept of it, so that M(golden.libvirt.revert) can bring it back to what it was before it last went
+              to a version. V(created) is when that was, V(until) when what is kept may go, null where that has no end.
+            - Null where nothing is kept.
+          type: dict
         orphaned:
           description: Whether its version is gone.
           type: bool

@@ -16,6 +16,8 @@ description:
   - What interrupted runs have left goes in any case. It is told from what runs that still go on are making by the claim
     in the image's journal. Volumes that nobody claimed go when they were left alone for six hours. Clones of these
     images go that were half made by a run which has died, and journal records that one has begun and never filled.
+  - What was kept of clones that M(golden.libvirt.revert) brought to a version, so that they could be brought back, goes
+    when its time is over.
   - In check mode it lists exactly what goes, and the bytes that this frees.
 author:
   - The golden.libvirt developers (@golden-libvirt)
@@ -76,24 +78,29 @@ actions:
 versions:
   description:
     - One entry per version that goes, or would go if nothing depended on it. The children come first.
-    - Before them one per half-made clone, behind them one per journal that has records which were never filled.
+    - Before these, one per clone of which something goes that was kept of it, and one per half-made clone; behind them
+      one per journal that has records which were never filled.
   returned: always
   type: list
   elements: dict
   contains:
     item:
-      description: The image and the version, the name of the clone, or C(journal of) and the image.
+      description: The image and the version, the clone, or C(journal of) and the image.
       type: str
     image:
       description: The image.
       type: str
     version:
-      description: The version.
+      description: The version. Of a clone, the one that it was at.
+      type: str
+    domain:
+      description: The clone.
+      returned: something goes that was kept of it
       type: str
     why:
       description:
-        - Why it goes, V(retention), V(interrupted run), V(interrupted deletion), V(interrupted clone) or
-          V(interrupted write).
+        - Why it goes, V(retention), V(interrupted run), V(interrupted deletion), V(interrupted clone),
+          V(interrupted write) or V(undo is over).
       type: str
     kept:
       description: What depends on it and keeps it, in words. Empty where it goes.

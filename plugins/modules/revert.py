@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: revert
-short_description: Bring domains back to a snapshot, or clones back to a version of their image
+short_description: Bring domains back to a snapshot, or clones to a version of their image and back
 version_added: "0.1.0"
 description:
   - Brings one or more libvirt domains back to a snapshot, or clones back to, or forward to, a version of their image.
@@ -20,6 +20,11 @@ description:
   - All that stands in the way is found before anything is changed, and said at once.
   - A clone that goes to a version gets new disks on that version, and keeps its name, UUID, MAC addresses, hardware,
     seed and the disks that were attached to it later. Its guest boots as it did the first time.
+  - With O(undo_for), its old disks, UEFI variables and definition are kept for so long, and O(to=before) brings exactly
+    these back. They are found by a volume beside the clone's disks, its name ending with C(.before.json), so that
+    a definition that has lost its metadata does not lose them. What has been kept long enough goes with the next revert
+    of the clone to a version, or with M(golden.libvirt.prune). The version that the old disks are built on cannot be
+    deleted until then.
 notes:
   - The UEFI variables are put back where M(golden.libvirt.snapshot) saved them; other tools' snapshots do not have
     them.
@@ -41,9 +46,15 @@ options:
     required: true
     aliases: [domain]
   to:
-    description: Whether to go to a O(snapshot), or (for clones) to a O(version) of their image.
+    description:
+      - Where to go. V(snapshot) is a O(snapshot).
+      - V(version) is, for clones, a O(version) of their image.
+      - V(before) is what a clone was before it last went to a version with O(undo_for), to the byte. What was written
+        since is lost. Where more than one such way is kept, the next one goes back by one more.
+      - V(stay) goes nowhere. What is kept to go back to is removed, or, with O(undo_for), only gets an end where it
+        has none.
     type: str
-    choices: [snapshot, version]
+    choices: [snapshot, version, before, stay]
     default: snapshot
   snapshot:
     description: The snapshot's name, exactly. Required when O(to=snapshot).
@@ -57,16 +68,25 @@ options:
   channel:
     description: The channel whose version to go to with O(to=version).
     type: str
+  undo_for:
+    description:
+      - How long O(to=before) shall be possible, in minutes, hours, days or weeks, such as V(2h) or V(7d), or V(ever)
+        for until O(to=stay). After that time it is still possible until what is kept is removed.
+      - Without it, the old disks are deleted. Kept ones take the space that they took before.
+    type: str
   power:
     description:
       - The state that the domain ends in.
-      - V(keep) is the one that it is in now. One that is on goes on from the memory in the snapshot where that has
-        it, else it is started.
+      - V(keep) is the one that it is in now, with O(to=before) the one that it was in then. One that is on goes on from
+        the memory in the snapshot where that has it, else it is started.
     type: str
     choices: [keep, running, shutoff, paused]
     default: keep
   safety_snapshot:
-    description: The name of a snapshot to take of each domain before, with O(to=snapshot).
+    description:
+      - The name of a snapshot to take of each domain before, with O(to=snapshot).
+      - A clone that goes to a version gets other disks, and a snapshot would go with the old ones. That is what
+        O(undo_for) is for.
     type: str
   together:
     description:
@@ -84,10 +104,23 @@ options:
         with it.
       - So do UEFI variables whose copy is gone, and a definition that is not in the snapshot.
       - Memory that the domain was put to disk with (managed save) is discarded.
-      - With O(to=version), the clone's snapshots are removed, and a revoked version is gone to; never an untrusted one.
+      - With O(to=version) and O(to=before), the clone's snapshots are removed. O(to=before) brings back the disks as
+        they were, not their snapshots. A revoked version is gone to; never an untrusted one.
       - A snapshot in qcow2 whose name is of digits only may be another one to QEMU, which takes that for a number.
     type: bool
     default: false
+  wait_for:
+    description:
+      - What to wait for in guests that run in the end, as M(golden.libvirt.clone) does.
+      - With V(agent), the guest of a clone whose name was told to it through its agent is told it again. The keys that
+        it was told are not known any more; run M(golden.libvirt.clone) again for these.
+    type: str
+    choices: [none, agent, address, ssh]
+    default: none
+  wait_timeout:
+    description: How many seconds to wait for each guest. One that is late is a failure; the domain stays reverted.
+    type: int
+    default: 300
 attributes:
   check_mode:
     support: full
@@ -95,7 +128,9 @@ attributes:
     support: full
   idempotent:
     support: none
-    details: What a guest wrote since cannot be told from outside, so that every run reverts and is RV(ignore:changed).
+    details:
+      - What a guest wrote since cannot be told from outside, so that every run reverts and is RV(ignore:changed).
+        O(to=stay) changes nothing the second time.
 seealso:
   - module: golden.libvirt.snapshot
   - module: golden.libvirt.snapshot_info
@@ -125,6 +160,18 @@ EXAMPLES = r"""
     to: version
     channel: stable
     power: shutoff
+
+- name: Bring a clone forward, and be able to return for a week
+  golden.libvirt.revert:
+    domain: web-01
+    to: version
+    channel: stable
+    undo_for: 7d
+
+- name: Return
+  golden.libvirt.revert:
+    domain: web-01
+    to: before
 """
 
 RETURN = r"""
@@ -161,15 +208,15 @@ reverts:
       type: bool
     image:
       description: The image that the clone was struck from.
-      returned: O(to=version)
+      returned: O(to) other than V(snapshot)
       type: str
     version:
       description: The version that the clone is at now.
-      returned: O(to=version)
+      returned: O(to) other than V(snapshot)
       type: str
     previous_version:
       description: The version that it was at before.
-      returned: O(to=version)
+      returned: O(to) other than V(snapshot)
       type: str
     power:
       description: The state that the domain ends in.
@@ -186,6 +233,21 @@ reverts:
           file: /var/lib/libvirt/images/web.vda.one.qcow2
           bytes: 1048576
           at_most: 1048576
+    kept:
+      description: The disks whose later data is kept, in the same form.
+      returned: O(to) other than V(snapshot)
+      type: list
+      elements: dict
+    kept_until:
+      description: Until when. Null where that has no end, or nothing is kept.
+      returned: O(to) other than V(snapshot)
+      type: str
+      sample: "2026-03-08T12:00:00Z"
+    addresses:
+      description: The guest's IP addresses.
+      returned: O(wait_for=address) or O(wait_for=ssh), and it runs
+      type: list
+      elements: str
     left:
       description: Files that the domain no longer uses and that this collection did not make. Look at them.
       type: list
@@ -220,14 +282,17 @@ SPEC = {
     **IMAGE_POOL,
     **TRUST,
     "domains": {"type": "list", "elements": "str", "required": True, "aliases": ["domain"]},
-    "to": {"type": "str", "choices": ["snapshot", "version"], "default": "snapshot"},
+    "to": {"type": "str", "choices": ["snapshot", "version", "before", "stay"], "default": "snapshot"},
     "snapshot": {"type": "str", "aliases": ["name"]},
     "version": {"type": "str"},
     "channel": {"type": "str"},
+    "undo_for": {"type": "str"},
     "power": {"type": "str", "choices": ["keep", "running", "shutoff", "paused"], "default": "keep"},
     "safety_snapshot": {"type": "str"},
     "together": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
+    "wait_for": {"type": "str", "choices": ["none", "agent", "address", "ssh"], "default": "none"},
+    "wait_timeout": {"type": "int", "default": 300},
 }
 
 
@@ -236,8 +301,7 @@ def main() -> None:
         SPEC,
         REVERT,
         required_if=[("to", "snapshot", ["snapshot"])],
-        required_by={"safety_snapshot": ["snapshot"]},
-        mutually_exclusive=[("version", "channel"), ("snapshot", "version"), ("snapshot", "channel")],
+        mutually_exclusive=[("version", "channel")],
     )
 
 

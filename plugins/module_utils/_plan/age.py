@@ -12,9 +12,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 AGE = re.compile(r"\s*([1-9][0-9]{0,8})\s*([smhdw])\s*")
 
 
-def seconds_of(text: str) -> int:
-    """The seconds of an age such as ``30d``: seconds, minutes, hours, days, weeks."""
+def seconds_of(text: str, option: str = "max_age") -> int:
+    """The seconds of an age such as ``30d``: seconds, minutes, hours, days, weeks. *option* is what said it."""
     found = AGE.fullmatch(text)
     if not found:
-        raise Refused("reading max_age", f"{text!r} is no age", "Write 36h, 90d or 12w.")
+        raise Refused(f"reading {option}", f"{text!r} is no age", "Write 36h, 90d or 12w.")
     return int(found.group(1)) * UNITS[found.group(2)]

@@ -168,7 +168,7 @@ def made(wanted: Wanted, name: str, register: Register, volumes: Mapping[str, Co
     pieces = [*disks.values(), *([seed] if seed else []), *secrets.values()]
     refuse_taken(wanted, name, pieces, volumes)
     identity = replace(identity, nvram=disks["nvram"].path if "nvram" in disks else None)
-    origin = origin_of(wanted, tuple(piece.made for piece in pieces))
+    origin = origin_of(wanted, name, tuple(piece.made for piece in pieces))
     incomplete = Record(replace(origin, complete=False, holder=wanted.holder))
     offline = told_offline(wanted.guest, name, identity.uuid, xml=source.template)
     storage = storage_of(wanted.recipe, disks, seed, secrets)
@@ -245,8 +245,9 @@ def guest_pieces(wanted: Wanted, name: str, uuid: str) -> tuple[Piece | None, di
     return seed, files
 
 
-def origin_of(wanted: Wanted, volumes: tuple[Made, ...]) -> Origin:
+def origin_of(wanted: Wanted, name: str, volumes: tuple[Made, ...]) -> Origin:
     source, recipe = wanted.source, wanted.recipe
+    told = wanted.guest if wanted.guest and wanted.guest.via == "offline" else None
     return Origin(
         image=source.image,
         version=source.version,
@@ -256,7 +257,8 @@ def origin_of(wanted: Wanted, volumes: tuple[Made, ...]) -> Origin:
         made=volumes,
         domain=source.domain,
         label=wanted.label,
-        customised=bool(wanted.guest and wanted.guest.via == "offline"),
+        customised=bool(told),
+        hostname=told.name_for(name) if told else "",
         skipped=tuple(part.name for part in recipe.used("skip")),
         shared=tuple(part.name for part in recipe.used("share")),
     )
@@ -273,7 +275,8 @@ def going(wanted: Wanted, name: str, off: bool, origin: Origin) -> Iterator[Acti
     guest = wanted.guest
     if guest and guest.via == "agent" and not origin.customised:
         yield CustomiseGuest(name, guest.name_for(name), guest.ssh_keys, wanted.wait_timeout)
-        yield actions.MarkDomain(name, Record(replace(origin, customised=True)))
+        told = replace(origin, customised=True, hostname=guest.name_for(name))
+        yield actions.MarkDomain(name, Record(told))
 
 
 def kept(wanted: Wanted, there: Domain, origin: Origin, seed: bytes | None) -> Plan:
@@ -282,8 +285,9 @@ def kept(wanted: Wanted, there: Domain, origin: Origin, seed: bytes | None) -> P
     if telling and not there.off:
         advice = "Shut it down and run this again, or say 'via: agent'."
         raise Refused(doing(wanted, there.name), f"it is {there.state}, and was not told offline yet", advice)
-    customised = origin.customised or bool(telling)
-    labelled = replace(origin, label=wanted.label or origin.label, customised=customised)
+    labelled = replace(origin, label=wanted.label or origin.label)
+    if telling and wanted.guest:
+        labelled = replace(labelled, customised=True, hostname=wanted.guest.name_for(there.name))
     seeding = tuple(reseeding(wanted.guest, there, labelled, seed))
     joining = [actions.MarkDomain(there.name, replace(there.record, origin=labelled))] if labelled != origin else []
     final = unseeded(wanted.guest, there.name, labelled)

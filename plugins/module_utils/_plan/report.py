@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import (
+    Before,
     Domain,
     Facts,
     Lineage,
@@ -29,10 +30,11 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.verify import
 @dataclass(frozen=True)
 class Descendant:
     """A domain of this hypervisor that descends from a version, as its metadata (*origin*) or its disks say (*chain*,
-    which outranks them)."""
+    which outranks them). *befores* is what is kept of it to go back to."""
 
     domain: Domain
     chain: Lineage | None = None
+    befores: Sequence[Before] = ()
 
     @property
     def lineage(self) -> Lineage | None:
@@ -192,6 +194,7 @@ def clone_facts(descendant: Descendant, lineage: Lineage, holding: Holding) -> F
         "deprecated": said == DEPRECATED,
         "revoked": said == REVOKED,
         "drifted": drifted(holding, lineage.version) if linked and holding.findings is not None else None,
+        "undo": undo_of(descendant),
         "orphaned": all(version.version != lineage.version for version in holding.versions),
     }
 
@@ -216,3 +219,11 @@ def hypervisor_facts(memory: Memory, domains: Iterable[Domain]) -> Facts:
         "memory_free": max(0, free),
         "domains": sorted(domain.name for domain in there),
     }
+
+
+def undo_of(descendant: Descendant) -> Facts | None:
+    """Whether and until when a clone can be what it was before it last went to a version."""
+    if not descendant.befores:
+        return None
+    newest = descendant.befores[-1]
+    return {"created": newest.created, "until": newest.until}

@@ -24,6 +24,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import
     report,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.verify import Finding, distrust
+from ansible_collections.golden.libvirt.plugins.module_utils._run.before import befores_by_domain
 from ansible_collections.golden.libvirt.plugins.module_utils._run.disks import version_at
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
@@ -53,7 +54,7 @@ def read(bench: Bench, params: Params) -> dict[str, Any]:
     """The images asked for, or all; one of which there is nothing is left out."""
     pool, repository = bench.pool(params["image_pool"]), bench.repository(params["image_pool"])
     everyone = domains.read_all(bench.hypervisor)
-    descendants = descendants_in(bench, pool, everyone)
+    descendants = with_befores(bench, descendants_in(bench, pool, everyone), params["image_pool"])
     there = {*repository.names(), *(of.lineage.image for of in descendants if of.lineage)}
     asked = [names.check_image(name) for name in params["images"] or sorted(there)]
     holdings = [holding_of(repository, name) for name in asked if name in there]
@@ -158,6 +159,12 @@ def descendants_in(bench: Bench, pool: Pool, everyone: Sequence[Domain]) -> list
     files = KnownFiles(bench.hypervisor)
     found = [descendant_of(domain, files, pool) for domain in everyone]
     return [descendant for descendant in found if descendant and descendant.lineage]
+
+
+def with_befores(bench: Bench, descendants: Sequence[Descendant], image_pool: str) -> list[Descendant]:
+    """The descendants, with what is kept of them to go back to."""
+    kept = befores_by_domain(bench, [descendant.domain for descendant in descendants], image_pool)
+    return [replace(descendant, befores=kept[descendant.domain.uuid]) for descendant in descendants]
 
 
 def descendant_of(domain: Domain, files: KnownFiles, pool: Pool) -> Descendant | None:

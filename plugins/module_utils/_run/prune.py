@@ -17,6 +17,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants im
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.retiring import plan_deletion
 from ansible_collections.golden.libvirt.plugins.module_utils._run import debris, image
+from ansible_collections.golden.libvirt.plugins.module_utils._run.parting import partings, plan_of
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import stock_of
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
@@ -25,10 +26,15 @@ RETIRED, LEFT, HALF = "retention", "interrupted run", "interrupted deletion"
 
 
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
-    """One plan per version that the rule or an interrupted run condemns; it stays where something depends on it. What
-    dead runs have left besides goes, too: clones before, which depend on versions."""
+    """What was kept of clones to go back to, where its time is over, and what dead runs have left of clones; then the
+    versions, which these may have kept.
+
+    One plan per version that the rule or an interrupted run condemns; it stays where something depends on it.
+    """
     pool, asked = params["image_pool"], [names.check_image(name) for name in params["images"] or []]
-    rule, stock = rule_of(params), stock_of(bench, pool)
+    rule = rule_of(params)
+    over = {parting.item: parting for parting in partings(bench, pool, asked)}
+    stock = stock_of(bench, pool, leaving=[before for parting in over.values() for before in parting.over])
     clones = debris.half_made(bench, stock, asked)
     records = debris.torn_records(bench, pool, stock, asked)
     stock = debris.without(bench, stock, clones)
@@ -52,7 +58,8 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
             warnings=going.warnings,
         )
 
-    return (*clones, *guarded(list(items), one), *records)
+    kept = guarded(list(over), lambda item: plan_of(bench, over[item], stock))
+    return (*kept, *clones, *guarded(list(items), one), *records)
 
 
 def rule_of(params: Params) -> retention.Rule:

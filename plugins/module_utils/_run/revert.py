@@ -1,16 +1,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The verb revert: back to a snapshot, or to a version of a clone's image (see reset)."""
+"""The verb revert: back to a snapshot, or the ways of clones to a version of their image and back (see reset)."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Callable
+from dataclasses import replace
+from typing import Any, Callable
 
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
+    agent,
     domains,
     files,
     quiescing,
@@ -18,6 +20,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
     volumes,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.reset import awaiting
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import (
     DiscardMemory,
     RestoreMemory,
@@ -36,9 +39,27 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume 
 
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     """One plan per domain."""
+    refuse_unfit(params)
     return guarded(
-        params["domains"], to_version(bench, params) if params["to"] == "version" else to_snapshot(bench, params)
+        params["domains"], to_snapshot(bench, params) if params["to"] == "snapshot" else Resets(bench, params).plan
     )
+
+
+def refuse_unfit(params: Params) -> None:
+    """Raise where options were given that say nothing of where it goes."""
+    to = params["to"]
+    known = {"snapshot": ("snapshot", "safety_snapshot"), "version": ("version", "channel", "undo_for")}
+    fit = {**known, "stay": ("undo_for",)}.get(to, ())
+    unfit = [
+        option
+        for option in ("snapshot", "safety_snapshot", "version", "channel", "undo_for")
+        if params[option] and option not in fit
+    ]
+    if unfit:
+        advice = "Leave them out."
+        if "safety_snapshot" in unfit:
+            advice = "A snapshot would go with the disks that it is in: say with 'undo_for' how long these are kept."
+        raise Refused("reading where to go", f"'to: {to}' goes without {', '.join(unfit)}", advice)
 
 
 def to_snapshot(bench: Bench, params: Params) -> Callable[[str], Plan]:
@@ -49,13 +70,18 @@ def to_snapshot(bench: Bench, params: Params) -> Callable[[str], Plan]:
 
     def one(name: str) -> Plan:
         survey = surveyor.survey(name, deleting=True)
-        return plan_revert(survey, wish, lambda: quiescing.problem(bench.hypervisor, name))
+        way = plan_revert(survey, wish, lambda: quiescing.problem(bench.hypervisor, name))
+        waiting = awaiting(name, way.result["power"], (params["wait_for"], params["wait_timeout"]))
+        return replace(way, actions=(*way.actions, *waiting))
 
     return one
 
 
-def to_version(bench: Bench, params: Params) -> Callable[[str], Plan]:
-    return Resets(bench, params).plan
+def finish(bench: Bench, params: Params, item: Plan) -> Mapping[str, Any]:
+    """The guest's addresses, where they were waited for."""
+    if params["wait_for"] in ("address", "ssh") and item.result["power"] == "running":
+        return {"addresses": agent.addresses(bench.hypervisor, item.item)}
+    return {}
 
 
 @perform.register
@@ -148,6 +174,6 @@ def discard_memory(action: DiscardMemory, bench: Bench) -> Undo:
     return None
 
 
-REVERT = Verb("reverts", plan)
+REVERT = Verb("reverts", plan, finish)
 
 __all__ = ["REVERT", "snapshot"]  # snapshot performs what takes the safety snapshot

@@ -4,19 +4,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains, snapshots
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Lineage, Version
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Before, Domain, Lineage, Made, Version
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
+from ansible_collections.golden.libvirt.plugins.module_utils._run.before import befores_by_domain
 from ansible_collections.golden.libvirt.plugins.module_utils._run.image_info import descendants_in
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
 
 
-def stock_of(bench: Bench, pool: str) -> Stock:
-    """What *pool* holds, and who on this hypervisor uses its files, whatever made them."""
+def stock_of(bench: Bench, pool: str, leaving: Sequence[Before] = ()) -> Stock:
+    """What *pool* holds, and who on this hypervisor uses its files, whatever made them.
+
+    What was kept of clones to go back to counts as well, but not what is *leaving*.
+    """
     repository = bench.repository(pool)
     known = [Lineage(image, version) for image in repository.names() for version in repository.versions(image)]
     users: dict[str, set[str]] = {}
@@ -24,16 +29,21 @@ def stock_of(bench: Bench, pool: str) -> Stock:
     for domain in everyone:
         for path in paths_of(bench, domain):
             users.setdefault(path, set()).add(domain.name)
+    for befores in befores_by_domain(bench, everyone, pool).values():
+        for before in (before for before in befores if before not in leaving):
+            for disk in domain_of(before.xml, before.state).disks:
+                users.setdefault(disk.path or "", set()).add(f"{before.domain} (kept to go back to)")
     files = chains.all_files(bench.hypervisor)
     for path in users:
         if path not in files:
             files.update(chains.chain_of(bench.hypervisor, path))
+    gone = {made for before in leaving for made in before.all}
     return Stock(
         directory=bench.pool(pool).path,
         volumes={of: tuple(repository.volumes_of(of.image, of.version)) for of in known},
         versions=versions_in(repository, known),
         states={image: repository.state(image) for image in repository.names()},
-        files=files,
+        files={path: file for path, file in files.items() if Made(file.pool, file.name) not in gone},
         users=users,
         descendants=descendants_in(bench, bench.pool(pool), everyone),
     )

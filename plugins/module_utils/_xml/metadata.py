@@ -45,6 +45,7 @@ def origin_of(element: Element) -> Origin:
         label=element.get("label", ""),
         skipped=targets(element, "skipped"),
         shared=targets(element, "shared"),
+        hostname=element.get("hostname", ""),
     )
 
 
@@ -96,6 +97,8 @@ def add_origin(root: Element, origin: Origin) -> None:
         element.set("domain", origin.domain)
     if origin.customised:
         element.set("customised", "yes")
+    if origin.hostname:
+        element.set("hostname", origin.hostname)
     if origin.label:
         element.set("label", origin.label)
     element.set("linked", "yes" if origin.linked else "no")
