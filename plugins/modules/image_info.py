@@ -255,9 +255,6 @@ images:
         channel:
           description: The channel that it was struck from, null where a version was named.
           type: str
-        label:
-          description: The group of clones that it belongs to, null for none.
-          type: str
         linked:
           description: Whether its disks depend on the version's.
           type: bool

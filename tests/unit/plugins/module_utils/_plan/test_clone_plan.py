@@ -258,7 +258,7 @@ def test_a_guest_is_told_offline_before_the_clone_is_whole_and_once():
     assert (plan.actions[3].uuid, plan.actions[3].emulated) == (plan.actions[0].uuid, True)
     assert KEY not in str(plan.actions[3])
     told = plan.actions[4].record.origin
-    assert told == replace(ORIGIN, customised=True)
+    assert told == replace(ORIGIN, customised=True, hostname="web-01")
     assert words(planned(wanted, there(told, "running"))) == []
     back = planned(wanted, there(ORIGIN, "shutoff"))
     assert words(back) == ["customise guest offline web-01 web-01", "mark domain web-01", "start domain web-01 False"]
