@@ -289,7 +289,8 @@ images:
         undo:
           description:
             - What is kept of it, so that M(golden.libvirt.revert) can bring it back to what it was before it last went
-              to a version. V(created) is when that was, V(until) when what is kept may go, null where that has no end.
+              to a version. V(created) is when that was, V(until) when what is kept may go, null where that has no end,
+              V(state) the state that it was in then.
             - Null where nothing is kept.
           type: dict
         orphaned:
