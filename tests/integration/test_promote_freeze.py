@@ -262,3 +262,18 @@ def test_a_domain_that_ran_after_a_freeze_was_killed_loses_nothing(lab, images):
     assert "msg" not in lab.run("promote", frozen(images, name)), copied
     assert lab.read(path_in(lab, images, "golden.web.1.vda.qcow2"), 8) == b"afterous"
     assert [volume for volume in in_pool(lab, images) if "web.1" in volume]
+
+
+def test_a_freeze_that_died_at_its_end_is_ended_by_the_next_whatever_that_makes(lab, images):
+    name = machine(lab)
+    steps = killed_run(lab, frozen(images, lab.machine("count", disks=["qcow2", "qcow2"]), image="count"))
+    killed_run(lab, frozen(images, name), "before", 1 + steps.index("rebase"))
+    lab.write(lab.disk_path(name), b"after")
+    result = lab.run("promote", frozen(images, name, checksum="deferred"))
+    assert [action["action"] for action in result["actions"]][:3] == ["build overlay on version"] * 2 + [
+        "claim version"
+    ]
+    made = [path_in(lab, images, f"golden.web.{version}.vda.qcow2") for version in (2, 1)]
+    assert chain(lab.disk_path(name)) == [lab.disk_path(name), *made]
+    assert [lab.read(path, 8) for path in made] == [b"afterous", WORDS]
+    assert manifest_of(result)["lineage"] == {"image": "web", "version": "1"}
