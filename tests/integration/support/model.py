@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pathlib
 import random
 import xml.etree.ElementTree as ET
 
@@ -19,10 +18,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import P
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.revert import REVERT
 from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import SNAPSHOT
-from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Batch, item_result, planned_for
+from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Batch, planned_for
 from ansible_collections.golden.libvirt.plugins.modules import revert, snapshot
 
-from support.lab import MIB, Lab, described, qemu_img, remove_domain
+from support.lab import MIB, Lab, assert_same, described, qemu_img, remove_domain
 from support.poke import poke
 from support.tiny_guest import Disk
 
@@ -38,7 +37,7 @@ NEEDED = ("is built on it", "is needed by")
 # … and where snapshots are of some disks only, the disks may follow from different ones.
 ASTRAY = (*NEEDED, "below some of the disks")
 PUT_AWAY = "managed save"
-ONCE = "saves the memory of a domain that stays paused only once"
+LET_GO = "of a paused domain when it saves its memory"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +76,8 @@ class Machine:
         self.lab, self.dice, self.sort = lab, dice, sort
         self.targets = ["vda", "vdb"][: len(sort.disks)]
         disks = [
-            Disk(target, lab.disk(f"{name}.{target}", form, SIZE), form) for target, form in zip(self.targets, sort.disks)
+            Disk(target, lab.disk(f"{name}-{target}.{form}", form, SIZE), form)
+            for target, form in zip(self.targets, sort.disks)
         ]
         self.name = lab.machine(name, disks, memory=MEMORY)
         self.now = {target: bytes(SIZE) for target in self.targets}
@@ -112,19 +112,21 @@ class Machine:
         target = self.dice.choice(self.targets)
         content = self.dice.randbytes(self.dice.choice((8, 512, 70000)))
         offset = self.dice.choice((0, self.dice.randrange(SIZE - len(content)), SIZE - len(content)))
-        domain = self.lab.domain(self.name)
-        if self.state == "paused":  # QEMU lets go of the disks of a paused domain whose memory it saved
-            domain.resume()
+        self.wake()
         if self.state == "shutoff":
             path, form = self.files()[target]
             self.lab.write(path, content, offset, form)
         else:
             poke(self.lab, self.name, target, content, offset)
-        if self.state == "paused":
-            domain.suspend()
         before = self.now[target]
         self.now[target] = before[:offset] + content + before[offset + len(content) :]
         return f"write {len(content)} bytes to {target} at {offset}"
+
+    def wake(self) -> None:
+        """Let QEMU take the disks again that it let go of when it saved the memory of the paused domain."""
+        if self.state == "paused":
+            self.lab.domain(self.name).resume()
+            self.lab.domain(self.name).suspend()
 
     def take(self) -> str:
         name, dice = self.new_name(), self.dice
@@ -134,9 +136,9 @@ class Machine:
             asked["memory"] = "true"
         if self.sort.partial and dice.random() < 0.4:
             asked["disks"] = [dice.choice(self.targets)]
-        if dice.random() < 0.3:
+        if dice.random() < 0.3 and self.state != "paused":
             asked.update(label=dice.choice("no"), keep=dice.choice((1, 2, 3)))
-        result = self.done(SNAPSHOT, PUT_AWAY if self.away else ONCE if self.state == "paused" else (), **asked)
+        result = self.done(SNAPSHOT, PUT_AWAY if self.away else LET_GO if self.state == "paused" else (), **asked)
         if result["failed"]:
             return f"cannot take {asked}"
         self.remember(name, asked.get("disks"), asked.get("label"))
@@ -180,7 +182,7 @@ class Machine:
         asked["force"] = dice.random() < (0.5 if self.away else 0.1)
         allowed = (PUT_AWAY,) if self.away else ()
         if self.state == "paused":
-            allowed += (ONCE,)
+            allowed += (LET_GO,)
         if self.sort.partial:
             allowed += ("writes to", "is gone")
         result = self.done(REVERT, allowed, **asked)
@@ -205,15 +207,17 @@ class Machine:
         """Why *name* may have to stay."""
         if self.sort.mode == "internal":
             return ()
+        paused = (LET_GO,) if self.state == "paused" else ()
         if self.away:
             return (PUT_AWAY, *ASTRAY)
         leaf = name not in {saved.parent for saved in self.saved.values()} and name != self.current
-        return ASTRAY if self.sort.partial else () if leaf and not self.bystander else NEEDED
+        return paused + (ASTRAY if self.sort.partial else () if leaf and not self.bystander else NEEDED)
 
     def delete_branch(self) -> str:
         """Delete a snapshot and all that follow from it: nobody else needs them, unless somebody stands by."""
         name = self.dice.choice(list(self.saved))
         needed = self.bystander or self.away or self.sort.partial
+        self.wake()
         result = self.done(SNAPSHOT, self.stays(name) if needed else (), name=name, state="absent", children=True)
         if result["failed"]:
             return f"cannot delete {name} with what follows"
@@ -322,7 +326,7 @@ class Machine:
             reasons = result.get("obstacles") or [result["msg"]]
             assert all(any(word in reason for word in allowed) for reason in reasons), f"{asked}: {result['msg']}"
             assert not result.get("left"), result
-            assert self.fingerprint() == before, f"{asked} was refused, and yet something changed"
+            assert_same(before, self.fingerprint(), f"{asked} was refused, and yet something changed")
         elif isinstance(planned[0], Plan) and planned[0].after:
             self.foretold(planned[0].after)
         return result
@@ -393,6 +397,7 @@ class Machine:
             self.stand_by()
         if self.away:
             self.power()
+        self.wake()
         while self.saved:
             allowed = ASTRAY if self.sort.partial else ()
             if self.done(SNAPSHOT, allowed, name=next(iter(self.saved)), state="absent", children=True)["failed"]:
