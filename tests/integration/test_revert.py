@@ -276,6 +276,26 @@ def test_after_a_revert_of_virsh_the_files_are_still_known(lab):
     assert lab.read(lab.disk_path(name), 3) == b"one"
 
 
+def test_why_libvirts_own_revert_is_not_used(lab):
+    """Where it fails, the domain is defined to write to what a snapshot froze; and it takes from other disks, too."""
+    if "<externalSnapshot" not in lab.conn.getCapabilities():
+        pytest.skip("this libvirt does not revert external snapshots itself")
+    name, other = lab.machine("a", state="running"), lab.machine("b", ["qcow2", "qcow2"])
+    take(lab, name, "one", mode="external", memory="true")
+    lab.domain(name).destroy()
+    os.truncate(lab.file(f"{name}.one.memory"), 100000)
+    with pytest.raises(libvirt.libvirtError):
+        lab.domain(name).revertToSnapshot(lab.domain(name).snapshotLookupByName("one"), 0)
+    assert lab.disk_path(name) == lab.file(f"{name}.vda.qcow2")
+    assert "writes to" in lab.run_and_compare("revert", {"domain": name, "snapshot": "one"}, fails=True)["msg"]
+
+    take(lab, other, "one", disks=["vda"])
+    take(lab, other, "two", disks=["vdb"])
+    later = lab.disk_path(other, "vdb")
+    lab.domain(other).revertToSnapshot(lab.domain(other).snapshotLookupByName("one"), 0)
+    assert lab.disk_path(other, "vdb") != later and not os.path.exists(later)
+
+
 @pytest.mark.parametrize(("kind", "state"), [("internal", "shutoff"), ("internal", "running"), ("external", "running")])
 def test_together_all_go_back(lab, kind, state):
     domains = [lab.machine(letter, state=state) for letter in "ab"]
