@@ -4,7 +4,7 @@
 
 libvirt before 9.9 cannot revert to an external snapshot, and later ones should not (seen with 11.3 and 12.8): where the
 memory cannot be restored, the domain is left writing to files that snapshots froze, and what a disk that is not in the
-snapshot holds is discarded. But what a snapshot froze is still there, so each disk gets a new overlay over that, and the
+snapshot holds is discarded. But what a snapshot froze is still there: each disk gets a new overlay over that, and the
 domain is defined as it was then; the overlay in use until now goes last, when nothing can fail any more.
 """
 
