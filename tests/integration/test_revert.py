@@ -170,6 +170,33 @@ def test_a_disk_that_is_not_in_the_snapshot_stays_as_it_is(lab):
     assert lab.read(lab.disk_path(name, "vdb"), 5) == b"later"
 
 
+@pytest.mark.parametrize("kind", ["internal", "external"])
+def test_a_disk_may_be_a_volume_of_a_pool(lab, kind):
+    name = lab.machine("a", ["qcow2", "qcow2"])
+    path = lab.disk_path(name, "vdb")
+    root = ET.fromstring(lab.domain(name).XMLDesc(0))
+    disk = root.find("devices/disk/target[@dev='vdb']/..")
+    disk.set("type", "volume")
+    disk.find("source").attrib.clear()
+    disk.find("source").attrib.update(pool=lab.pool, volume=os.path.basename(path))
+    lab.conn.defineXML(ET.tostring(root, encoding="unicode"))
+    lab.write(path, b"before")
+    take(lab, name, "one", mode=kind)
+    lab.write(path if kind == "internal" else lab.disk_path(name, "vdb"), b"later!")
+    go_back(lab, name, "one")
+    assert lab.read(path if kind == "internal" else lab.disk_path(name, "vdb"), 6) == b"before"
+    if kind == "external":
+        take(lab, name, "two", disks=["vda"])
+        lab.write(lab.disk_path(name, "vdb"), b"stays!")
+        go_back(lab, name, "two")
+        assert lab.read(lab.disk_path(name, "vdb"), 6) == b"stays!" and lab.read(path, 6) == b"before"
+        lab.run_and_compare("snapshot", {"domain": name, "name": "two", "state": "absent"})
+    lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"})
+    assert len(os.listdir(lab.path / "pool")) == 2 and lab.read(path, 6) == (
+        b"stays!" if kind == "external" else b"before"
+    )
+
+
 def test_a_missing_snapshot_fails_and_names_those_that_are_near(lab):
     name = lab.machine("a")
     take(lab, name, "before-configure")

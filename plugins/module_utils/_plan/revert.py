@@ -235,7 +235,7 @@ def repointed(survey: Survey, definition: str, paths: Mapping[str, str]) -> str:
         now = survey.disk(disk.target)
         if disk.target in paths:
             sources[disk.target] = (paths[disk.target], "qcow2")
-        elif now and now.kind == disk.kind == "file" and now.path and now.path != disk.path:
+        elif now and now.kind == "file" and disk.kind in ("file", "volume") and now.path and now.path != disk.path:
             sources[disk.target] = (now.path, now.format)
     return domain_xml.with_disk_sources(definition, sources)
 
