@@ -31,7 +31,7 @@ integration:  ## tests against a real libvirt daemon
 
 .PHONY: test-matrix
 test-matrix:  ## the same over ssh, and against libvirt 11 and 12 of newer Debian suites
-	tests/run.sh integration:ssh integration:trixie integration:forky
+	STAGE_SECONDS=14400 tests/run.sh integration:ssh integration:trixie integration:forky
 
 .PHONY: demo
 demo:  ## the main job, start to end, on this machine

@@ -13,10 +13,10 @@ description:
   - Everything in the domain since then is lost. The difference (C(--diff)) shows what changes in its definition, and
     RV(reverts[].discarded) which disks' later data goes. Take a O(safety_snapshot) to be able to return.
   - Snapshots of every kind are reverted to on every libvirt from 9.0 on. libvirt itself reverts to internal ones. To
-    external ones it cannot before 9.9, and later it can leave the domain writing to what snapshots froze. So each disk
-    gets a new overlay over what the snapshot froze, the domain is defined as it was then, and the overlay that is no
-    longer needed is removed last. Until then, a failure leaves the domain as it was, except that one that ran is
-    started anew.
+    external ones it cannot before 9.9, and later it can leave the domain writing to what snapshots froze, or lose other
+    disks' data. So each disk gets a new overlay over what the snapshot froze, the domain is defined as it was then, and
+    the overlay that is no longer needed is removed last. Until then, a failure leaves the domain as it was, except that
+    one that ran is started anew.
   - All that stands in the way is found before anything is changed, and said at once.
   - A clone that goes to a version gets new disks on that version, and keeps its name, UUID, MAC addresses, hardware,
     seed and the disks that were attached to it later. Its guest boots as it did the first time.

@@ -33,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the hypervisor to test: this machine's (system), the same with the modules behind ssh (ssh), "
         "a second daemon of the same software (host), or libvirt and QEMU of a Debian suite (trixie, forky)",
     )
+    parser.addoption("--steps", default=60, type=int, help="how many steps test_snapshot_model.py takes")
+    parser.addoption("--seed", default=1, type=int, help="what its dice start from")
     parser.addoption(
         "--guest-image", help="a sealed qcow2 with cloud-init and guest agent, for test_guests.py and test_offline.py"
     )

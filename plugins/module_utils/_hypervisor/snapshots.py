@@ -18,7 +18,9 @@ from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 
-STAYED_PAUSED = "QEMU saves the memory of a domain that stays paused only once: resume it for a moment."
+STAYED_PAUSED = "QEMU lets go of the disks of a paused domain when it saves its memory: resume it for a moment."
+# How QEMU 7.2 and newer ones say that they did.
+LET_GO = ("paused due to previous migration", "Block node is read-only", "Inactive '")
 BROKEN = "libvirt 11.2 and 11.3 as released cannot revert to internal snapshots with memory: update to 11.4 or newer."
 RISKY = "Use 'force: true' to revert nevertheless: the domain then stops before it starts again in the other shape."
 
@@ -74,8 +76,7 @@ def create(hypervisor: Hypervisor, domain: str, xml: str, *, disk_only: bool, pr
             with asking(f"taking a snapshot of {domain}"):
                 handle.snapshotCreateXML(xml, flags)
         except GoldenError as err:
-            if "paused due to previous migration" in err.reason:
-                err.advice = STAYED_PAUSED
+            advise(err)
             if quiesce and not thawed(handle):
                 err.left += (still_frozen(domain),)
             raise
@@ -108,8 +109,18 @@ def revert(hypervisor: Hypervisor, domain: str, name: str, *, to: str | None, fo
 
 def delete(hypervisor: Hypervisor, domain: str, name: str) -> None:
     """Delete one snapshot; its children stay, what it froze is merged into what remains."""
-    with asking(f"deleting snapshot {name} of {domain}"):
-        handle_of(hypervisor, domain, name).delete(0)
+    try:
+        with asking(f"deleting snapshot {name} of {domain}"):
+            handle_of(hypervisor, domain, name).delete(0)
+    except GoldenError as err:
+        advise(err)
+        raise
+
+
+def advise(err: GoldenError) -> None:
+    """Say what helps where QEMU would not work on a paused domain's disks."""
+    if any(words in err.reason for words in LET_GO):
+        err.advice = STAYED_PAUSED
 
 
 def forget(hypervisor: Hypervisor, domain: str, name: str) -> None:

@@ -104,13 +104,15 @@ class Pool:
         return self.names()
 
     def find(self, name: str) -> Volume | None:
-        """The volume, or None where the pool has none of that name."""
+        """The volume, or None where the pool has none of that name, or it has gone since the pool was refreshed."""
         try:
             handle = self.handle_of(name)
-        except NotFound:
-            return None
-        with asking(f"reading volume {name} of pool {self.name}"):
-            return volume_xml.volume_of(self.name, handle.XMLDesc(0))
+            with asking(f"reading volume {name} of pool {self.name}"):
+                return volume_xml.volume_of(self.name, handle.XMLDesc(0))
+        except GoldenError as err:
+            if isinstance(err, NotFound) or err.code == libvirt.VIR_ERR_NO_STORAGE_VOL:
+                return None
+            raise
 
     def read(self, name: str) -> Volume:
         """The volume; NotFound where there is none."""

@@ -86,7 +86,7 @@ def plan_creation(survey: Survey, wish: kinds.Wish, agent: Callable[[], str]) ->
     obstacles += frozen.obstacles
     doing = f"taking snapshot {wish.name} of {survey.domain.name}"
     if obstacles:
-        raise Refused(doing, "it cannot be taken", obstacles=obstacles)
+        raise Refused(doing, "it cannot be taken", kinds.way_out(survey, wish, kind), obstacles=obstacles)
     disks = kinds.chosen_disks(survey, wish)
     overlays = overlays_for(survey, wish.name, disks) if kind == "external" else {}
     nvram, copy = saved_nvram(survey, wish.name)

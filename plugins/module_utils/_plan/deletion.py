@@ -87,7 +87,8 @@ def plan_deletion(survey: Survey, snapshot: Snapshot) -> Deletion:
         return Deletion(steps, merged(without(survey, snapshot), merges))
     leftovers = tuple(path for disk in snapshot.external_disks for path in branch_of(survey, disk))
     gone = tuple(removal(survey.files[path]) for path in leftovers)
-    actions = (ForgetSnapshot(survey.domain.name, snapshot.name), *gone, *own)
+    # Forgotten last: where a run is killed, the next one finds what is left to do.
+    actions = (*gone, *own, ForgetSnapshot(survey.domain.name, snapshot.name))
     return Deletion(actions, dropped(without(survey, snapshot), leftovers))
 
 
@@ -236,7 +237,7 @@ def branch_obstacles(survey: Survey, snapshot: Snapshot, disk: SnapshotDisk) -> 
 def whose(survey: Survey, path: str) -> str:
     """Who needs an overlay, as far as it is known here."""
     names = [*survey.freezing(path), *([survey.others[path]] if path in survey.others else [])]
-    return f" ({', '.join(names)})" if names else ""
+    return f" ({', '.join(names) or 'which no domain or snapshot here uses'})"
 
 
 def without(survey: Survey, snapshot: Snapshot) -> Survey:

@@ -49,6 +49,15 @@ def choose(survey: Survey, wish: Wish) -> tuple[str, tuple[str, ...]]:
     return "external", common + (internal + external if external else ())
 
 
+def way_out(survey: Survey, wish: Wish, kind: str) -> str:
+    """What to ask for instead of *kind*, where the other one can be taken."""
+    other = "external" if kind == "internal" else "internal"
+    mixed = {snapshot.kind for snapshot in survey.snapshots} - {other}
+    if mixed or any(common_obstacles(survey, wish)) or of_kind(survey, wish, other):
+        return ""
+    return f"With 'mode: {other}' it can be."
+
+
 def of_kind(survey: Survey, wish: Wish, kind: str) -> tuple[str, ...]:
     found = internal_obstacles(survey, wish) if kind == "internal" else external_obstacles(survey, wish)
     return tuple(f"{kind}: {obstacle}" for obstacle in found)
@@ -134,11 +143,11 @@ def overlay_obstacles(survey: Survey, wish: Wish, disk: Disk) -> Iterator[str]:
     name = f"the disk {disk.target}"
     depth = len(survey.chain(disk.path))
     if disk.kind not in ("file", "volume") or disk.device == "lun":
-        yield f"{name} is {described(disk)}: there is no directory beside it for an overlay"
+        yield f"{name} is {described(disk)}: there is no directory beside it for an overlay; leave it out with 'disks'"
     elif disk.path not in survey.files and disk.kind == "volume":
-        yield f"{name} is a volume of pool {disk.pool}, which is none of files: there is no directory for an overlay"
+        yield f"{name} is a volume of pool {disk.pool}, which is none of files; leave it out with 'disks'"
     elif disk.path not in survey.files:
-        yield f"{name}: its file {disk.path} is not there"
+        yield f"{name}: its file {disk.path} is not there; put it back, or leave it out with 'disks'"
     elif depth >= survey.libvirt.depth:
         yield (
             f"{name} already consists of {depth} files, and with more the domain would not start any more; delete "

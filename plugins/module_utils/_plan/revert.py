@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Going back to a snapshot: to an internal one libvirt's own way, to an external one step by step.
 
-libvirt before 9.9 cannot revert to an external snapshot, and later ones should not: where the memory cannot be restored
-(seen with 11.3), or a disk is not in the snapshot, the domain is left writing to files that snapshots froze. But what a
-snapshot froze is still there, so each disk gets a new overlay over that, and the domain is defined as it was then; the
-overlay in use until now goes last, when nothing can fail any more.
+libvirt before 9.9 cannot revert to an external snapshot, and later ones should not (seen with 11.3 and 12.8): where the
+memory cannot be restored, the domain is left writing to files that snapshots froze, and what a disk that is not in the
+snapshot holds is discarded. But what a snapshot froze is still there: each disk gets a new overlay over that, and the
+domain is defined as it was then; the overlay in use until now goes last, when nothing can fail any more.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ def repointed(survey: Survey, definition: str, paths: Mapping[str, str]) -> str:
         now = survey.disk(disk.target)
         if disk.target in paths:
             sources[disk.target] = (paths[disk.target], "qcow2")
-        elif now and now.kind == disk.kind == "file" and now.path and now.path != disk.path:
+        elif now and now.kind == "file" and disk.kind in ("file", "volume") and now.path and now.path != disk.path:
             sources[disk.target] = (now.path, now.format)
     return domain_xml.with_disk_sources(definition, sources)
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains, snapshots, volumes
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Snapshot, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Libvirt, Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 
 
 class Surveyor:
@@ -26,7 +27,7 @@ class Surveyor:
     def survey(self, name: str, *, deleting: bool) -> Survey:
         """The domain, its snapshots and its files; *deleting*: and who else needs those, where any is external."""
         domain = self.with_paths(domains.read_live(self.hypervisor, name))
-        found = snapshots.read_all(self.hypervisor, name)
+        found = tuple(self.with_bases(snapshot) for snapshot in snapshots.read_all(self.hypervisor, name))
         survey = Survey(
             domain=domain,
             snapshots=found,
@@ -62,6 +63,17 @@ class Surveyor:
     def with_paths(self, domain: Domain) -> Domain:
         disks = tuple(replace(disk, path=chains.file_of(self.hypervisor, disk)) for disk in domain.disks)
         return replace(domain, disks=disks)
+
+    def with_bases(self, snapshot: Snapshot) -> Snapshot:
+        """A snapshot with the files of those disks that were volumes when it was taken."""
+        then = snapshot_xml.volumes_then(snapshot)
+        return replace(
+            snapshot,
+            disks=tuple(
+                replace(disk, base=chains.file_of(self.hypervisor, then[disk.target])) if disk.target in then else disk
+                for disk in snapshot.disks
+            ),
+        )
 
     def paths(self, survey: Survey) -> list[str]:
         """The files that the domain and its snapshots name."""

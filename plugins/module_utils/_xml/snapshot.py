@@ -100,6 +100,12 @@ def domain_then(root: Element) -> Domain | None:
     return domain_xml.domain_of(text_of(element), root.findtext("state", "")) if element is not None else None
 
 
+def volumes_then(snapshot: Snapshot) -> dict[str, Disk]:
+    """The disks, by target, that were volumes of a pool when the snapshot was taken: only libvirt knows their files."""
+    then = domain_then(parse(snapshot.xml))
+    return {disk.target: disk for disk in then.disks if disk.kind == "volume"} if then else {}
+
+
 def definition_then(snapshot: Snapshot, *, live: bool = False) -> str:
     """The XML of the domain as it was defined when the snapshot was taken, or (*live*) as it ran."""
     root = parse(snapshot.xml)

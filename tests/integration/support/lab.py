@@ -12,6 +12,7 @@ All of it (domains, pools, files) goes when the test ends, failed or not.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import json
 import os
@@ -297,7 +298,9 @@ def described(domain: libvirt.virDomain) -> dict[str, str]:
 
 def assert_same(before: t.Mapping[str, str], after: t.Mapping[str, str], what: str) -> None:
     different = [
-        f"{key}:\n  before {before.get(key)}\n  after  {after.get(key)}"
+        "\n".join(
+            difflib.unified_diff(before.get(key, "").splitlines(), after.get(key, "").splitlines(), key, lineterm="")
+        )
         for key in sorted({*before, *after})
         if before.get(key) != after.get(key)
     ]

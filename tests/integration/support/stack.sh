@@ -21,7 +21,7 @@ else
   mount -t overlay -o "lowerdir=$base,upperdir=$state/written/upper,workdir=$state/written/work" overlay "$root"
   for directory in "$state" "$@"; do
     mkdir -p "$root$directory"
-    mount --bind "$directory" "$root$directory"
+    mount --rbind "$directory" "$root$directory"
   done
 fi
 

@@ -8,7 +8,13 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Firmware
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish, cautions, choose, with_memory
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import (
+    Wish,
+    cautions,
+    choose,
+    way_out,
+    with_memory,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Libvirt
 from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._plan.machines import (
     disk,
@@ -157,3 +163,17 @@ def test_mixed_snapshots_of_other_tools_are_followed_by_the_current_one():
     one = external("one", "/pool/base", "/pool/o1")
     survey = machine(snapshots=[one, internal("two", current=True)], files=[volume("/pool/base")])
     assert choose(survey, Wish("new"))[0] == "internal"
+
+
+@pytest.mark.parametrize(
+    ("survey", "wish", "kind", "words"),
+    [
+        (machine(disk(form="raw")), {}, "internal", "With 'mode: external' it can be."),
+        (machine(state="running"), {"memory": "true"}, "external", "With 'mode: internal' it can be."),
+        (machine(disk(kind="network", path=None)), {}, "internal", ""),
+        (machine(disk(form="raw")), {"name": "a/b"}, "internal", ""),
+        (line(1), {}, "external", ""),
+    ],
+)
+def test_the_other_kind_is_proposed_where_it_can_be_taken(survey, wish, kind, words):
+    assert way_out(survey, Wish(**{"name": "new", **wish}), kind) == words

@@ -220,7 +220,7 @@ def test_what_follows_goes_too_if_told():
     assert done(plan.actions) == ["delete snapshot s3", "delete snapshot s2"]
     assert plan.after == {"snapshots": ["s1"], "disks": {"vda": "/pool/o1"}}
     plan = plan_absent(branched(), "s1", children=True)
-    assert done(plan.actions) == ["forget snapshot s2", "delete volume o1", "delete snapshot s1"]
+    assert done(plan.actions) == ["delete volume o1", "forget snapshot s2", "delete snapshot s1"]
     assert plan.after == {"snapshots": [], "disks": {"vda": "/pool/base"}}
 
 
@@ -243,7 +243,7 @@ def test_libvirt_is_told_what_is_below_the_branches_that_were_left():
 
 def test_what_is_on_a_branch_that_was_left_goes_with_its_files():
     plan = plan_absent(branched(), "s2")
-    assert done(plan.actions) == ["forget snapshot s2", "delete volume o1"]
+    assert done(plan.actions) == ["delete volume o1", "forget snapshot s2"]
     assert plan.after["disks"] == {"vda": "/pool/n"}
 
 
@@ -257,8 +257,16 @@ def mixed():
     ("survey", "name", "words"),
     [
         (branched(), "s1", "/pool/o1 is built on it too (s2)"),
-        (line(1, files=[volume("/pool/clone", "/pool/base")]), "s1", "/pool/clone is built on it too"),
-        (line(2, files=[volume("/pool/clone", "/pool/o1")]), "s1", "/pool/clone is built on it too"),
+        (
+            line(1, files=[volume("/pool/clone", "/pool/base")]),
+            "s1",
+            "/pool/clone is built on it too (which no domain or snapshot here uses)",
+        ),
+        (
+            line(2, files=[volume("/pool/clone", "/pool/o1")]),
+            "s1",
+            "/pool/clone is built on it too (which no domain or snapshot here uses)",
+        ),
         (line(1, others={"/pool/base": "db"}), "s1", "is a disk of db"),
         (line(1, files=[replace(volume("/pool/base"), mode="0444")]), "s1", "frozen"),
         (line(1, saved=True), "s1", "managed save"),
