@@ -7,7 +7,7 @@ help:  ## show this
 
 .PHONY: test
 test:  ## install what tests need, then everything that CI asks for
-	tests/run.sh demo integration:system sanity:ends units:ends $(STATIC)
+	tests/run.sh demo integration:system.here integration:host.anywhere sanity:ends units:ends $(STATIC)
 
 .PHONY: test-all
 test-all:  ## sanity and units on every supported ansible-core
@@ -27,7 +27,7 @@ lint:  ## linters, types, documentation, changelog, build and install
 
 .PHONY: integration
 integration:  ## tests against a real libvirt daemon
-	tests/run.sh integration:system
+	tests/run.sh integration:system.here integration:host.anywhere
 
 .PHONY: test-matrix
 test-matrix:  ## the same over ssh, and against libvirt 11 and 12 of newer Debian suites

@@ -22,6 +22,10 @@ from support.ssh import far_away, remote
 from support.stack import stack
 
 SYSTEM, SSH = "system", "ssh"
+# The test files that see the same on any hypervisor, wherever its files are: beside the others, and against a daemon of
+# their own, they run to save time.
+ANYWHERE = ("domains", "flatten", "image", "lab", "prune", "report", "revert", "snapshot", "snapshot_killed")
+ANYWHERE += ("snapshot_matrix", "snapshot_model", "stack")
 # Below it are the labs' pools: QEMU's user must be able to go there.
 DIRECTORY = os.environ.get("GOLDEN_TEST_DIR", "/var/tmp")
 
@@ -33,12 +37,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the hypervisor to test: this machine's (system), the same with the modules behind ssh (ssh), "
         "a second daemon of the same software (host), or libvirt and QEMU of a Debian suite (trixie, forky)",
     )
+    parser.addoption("--part", choices=("anywhere", "here"), help="only the test files of ANYWHERE, or only the others")
     parser.addoption("--steps", default=60, type=int, help="how many steps test_snapshot_model.py takes")
     parser.addoption("--seed", default=1, type=int, help="what its dice start from")
     parser.addoption(
         "--guest-image", help="a sealed qcow2 with cloud-init and guest agent, for test_guests.py and test_offline.py"
     )
     parser.addoption("--guests", default=20, type=int, help="how many guests of it to make")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    part = config.getoption("--part")
+    if part:
+        chosen = {True: [], False: []}
+        for item in items:
+            chosen[item.path.stem.removeprefix("test_") in ANYWHERE].append(item)
+        items[:] = chosen[part == "anywhere"]
+        config.hook.pytest_deselected(items=chosen[part != "anywhere"])
 
 
 def pytest_configure() -> None:
