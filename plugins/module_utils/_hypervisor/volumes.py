@@ -254,11 +254,12 @@ class Pool:
     def flush(self, name: str) -> None:
         """Have the system write a volume to its disk, where it is a file of this machine."""
         if self.at_hand(name):
-            descriptor = os.open(self.path_of(name), os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with file_errors(f"writing volume {name} of pool {self.name} to its disk"):
+                descriptor = os.open(self.path_of(name), os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
 
     def at_hand(self, name: str, access: int = os.R_OK) -> bool:
         """Whether a volume is a file that this process can read (or write: os.W_OK)."""
