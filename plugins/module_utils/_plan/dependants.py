@@ -74,8 +74,8 @@ def dependants(stock: Stock, of: Lineage, going: Collection[Lineage] = ()) -> li
     return [
         *(f"channel {channel} points at it" for channel in channels_at(stock, of)),
         *(f"{child.image} {child.version} was built from it" for child in children(stock, of) if child not in going),
-        *last(stock, of, going),
         *needed(stock, of, going),
+        *last(stock, of, going),
     ]
 
 
