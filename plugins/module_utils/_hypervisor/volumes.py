@@ -266,6 +266,13 @@ class Pool:
         path = self.path_of(name)
         return self.hypervisor.local and self.type in DIRECTORIES and os.path.isfile(path) and os.access(path, access)
 
+    def links(self, name: str) -> int | None:
+        """How many names a volume's file has; None for one that is not at hand."""
+        if self.at_hand(name):
+            with suppress(OSError):
+                return os.stat(self.path_of(name)).st_nlink
+        return None
+
     def link(self, name: str) -> str | None:
         """Where a symbolic link leads that is in a volume's place; None for none. libvirt does not tell of them."""
         if self.hypervisor.local and self.type in DIRECTORIES:
