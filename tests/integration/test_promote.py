@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support import tiny_guest
+from support import tiny_guest, versions
 from support.lab import MIB, assert_same, qemu_img, tool
 from support.promoting import (
     SEALED,
@@ -178,6 +178,24 @@ def test_the_next_version_is_the_number_after_the_highest(lab, images):
     for number, version in enumerate(["9", "10", "1.5", "x"]):
         lab.run("promote", asked(images, lab.machine(f"m{number}"), version=version))
     assert lab.run_and_compare("promote", asked(images, lab.machine("last")))["versions"][0]["version"] == "11"
+
+
+def test_a_version_that_lost_its_manifest_is_not_replaced_under_its_clones(lab):
+    versions.add(lab, "web", "1")
+    made = lab.run("clone", {"name": f"{lab.prefix}-a", "image": "web", "version": "1", "image_pool": lab.pool})
+    assert not made.get("failed"), made
+    pathlib.Path(lab.file("golden.web.1.manifest.json")).unlink()
+    lab.refresh()
+    base = pathlib.Path(lab.file("golden.web.1.vda.qcow2"))
+    content, name = base.read_bytes(), lab.machine("web")
+    refused = lab.run("promote", asked(lab.pool, name, version="1"))
+    assert "files of version 1 are there, without a manifest" in refused["msg"]
+    made = lab.run("promote", asked(lab.pool, name))
+    assert made["versions"][0]["version"] == "2", made
+    versions.claim_for_the_dead(lab, "web", "1")
+    refused = lab.run_and_compare("promote", asked(lab.pool, name, version="1", force=True), fails=True)
+    assert f"domain {lab.prefix}-a is built on {base}" in refused["msg"]
+    assert base.read_bytes() == content
 
 
 def test_disks_outside_of_any_pool_and_volume_disks_are_read_too(lab, images):

@@ -168,6 +168,9 @@ def test_a_clone_that_cannot_be_refreshed_is_what_it_was(lab, refresh):
     code, said = refresh()
     assert code != 0 and f"{name} on here: failed Bring it to the version" in said and "would be lost" in said, said
     assert version(lab, name) == "1" and lab.domain(name).snapshotNum() == 1
+    (lab.path / "signers").touch()
+    code, said = refresh("-e", f"golden_trusted_signers={lab.path}/signers", force="true")
+    assert code != 0 and "web 2 is not signed" in said and version(lab, name) == "1", said
     code, said = refresh(force="true")
     assert code == 0 and version(lab, name) == "2", said
     assert lab.domain(name).state()[0] == libvirt.VIR_DOMAIN_RUNNING

@@ -12,6 +12,9 @@ import shutil
 import subprocess
 
 import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from support import versions
 from support.lab import MIB, Lab
 from support.stack import stack
@@ -122,8 +125,12 @@ def near(lab, far, ssh_uri):
 
 def pull(near, far, *names, fails=False, **options):
     """Bring versions from *far* to *near*, once in check mode and once for real."""
+    return near.run_and_compare("transfer", wanted(near, far, *names, **options), fails=fails)
+
+
+def wanted(near, far, *names, **options):
     args = {"image_pool": near.pool, "from_uri": near.from_uri, "from_pool": far.pool, "image": "web"}
-    return near.run_and_compare("transfer", {**args, "versions": list(names), **options}, fails=fails)
+    return {**args, "versions": list(names), **options}
 
 
 # Passes so many bytes, and dies where there are more.
@@ -190,6 +197,69 @@ def test_the_machine_that_has_a_version_pushes_it(near, far):
         "qemu:///system does not lead through ssh to another machine",
     )
     assert told(far) == {"1": [], "2": [], "3": []}
+
+
+# ---- files that others have
+
+
+def left_without_manifest(near, far):
+    """Version 1 without its manifest, which clones run on; what its volumes are, their times too."""
+    made = near.run("clone", {"name": f"{near.prefix}-a", "image": "web", "version": "1", "image_pool": near.pool})
+    assert not made.get("failed"), made
+    manifest = near.file("golden.web.1.manifest.json")
+    subprocess.run(["chattr", "-i", manifest], check=False)
+    pathlib.Path(manifest).unlink()
+    near.refresh()
+    return standing(near)
+
+
+def standing(near):
+    found = [pathlib.Path(near.file(f"golden.web.1.{disk}")) for disk in ("vda.qcow2", "vdb.raw")]
+    return {path: (path.stat().st_ino, path.stat().st_mode, path.stat().st_mtime_ns) for path in found}
+
+
+def test_of_a_version_that_lost_its_manifest_only_that_comes(near, far):
+    there = left_without_manifest(near, far)
+    versions.add(near, "web", "0", disks=["qcow2", "raw"], content=COMMON)
+    (done,) = near.run("transfer", wanted(near, far, "1"))["versions"]
+    assert (done["received"], done["method"]) == (0, "rsync")
+    assert (standing(near), told(near)["1"]) == (there, [])
+
+
+@pytest.mark.parametrize("method", ["rsync", "streams"])
+def test_another_version_does_not_come_over_what_clones_run_on(near, far, method):
+    there = left_without_manifest(near, far)
+    versions.add(near, "web", "0", disks=["qcow2", "raw"], content=COMMON)
+    for path in (far.path / "pool").glob("golden.web.1.*"):
+        path.unlink()
+    versions.add(far, "web", "1", disks=["qcow2", "raw"], content=NEW)
+    failed = near.run("transfer", wanted(near, far, "1", method=method))
+    assert f"domain {near.prefix}-a is built on" in failed["msg"]
+    assert standing(near) == there
+
+
+@pytest.mark.parametrize("method", ["rsync", "streams"])
+def test_a_disk_that_a_freeze_left_under_the_version_s_name_is_not_written_to(near, far, method):
+    disk = pathlib.Path(near.disk_path(near.machine("live")))
+    content = disk.read_bytes()
+    target = pathlib.Path(near.file("golden.web.2.vda.qcow2"))
+    target.hardlink_to(disk)
+    near.refresh()
+    versions.claim_for_the_dead(near, "web", "2")
+    (done,) = near.run("transfer", wanted(near, far, "2", method=method))["versions"]
+    assert done["received"] > len(NEW)
+    assert (disk.read_bytes(), disk.stat().st_nlink) == (content, 1)
+    assert told(near)["2"] == []
+
+
+def test_a_file_that_the_system_cannot_flush_is_told_as_such(lab):
+    if lab.where:
+        pytest.skip("the file is flushed where libvirt is")
+    os.symlink("/proc/version", lab.file("version"))
+    with Hypervisor(lab.uri) as hypervisor:
+        pool = volumes.open_pool(hypervisor, lab.pool)
+        with pytest.raises(GoldenError, match="writing volume version of pool .* to its disk: Invalid argument"):
+            pool.flush("version")
 
 
 # ---- the playbook

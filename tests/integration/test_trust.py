@@ -102,6 +102,7 @@ def test_what_does_not_count_is_told_apart(lab, keys):
     swapped = versions.add(lab, "web", "swapped")
     versions.write(lab, replace(swapped, signature=altered.signature))
     versions.write(lab, replace(versions.add(lab, "web", "garbled"), signature="sure"))
+    versions.add(lab, "web", "timeless", key=alice, created=5)
     elsewhere = versions.add(lab, "web", "elsewhere")
     message = json.dumps("what alice signs for git is no version").encode()
     versions.write(lab, replace(elsewhere, signature=versions.signature(alice, message, "git")))
@@ -114,6 +115,7 @@ def test_what_does_not_count_is_told_apart(lab, keys):
         "altered": "the manifest was altered, or the signature is that of something else",
         "swapped": "the manifest was altered, or the signature is that of something else",
         "garbled": "parse signature",
+        "timeless": "was made at 5, which is no time",
         "elsewhere": "namespace",
     }
     found = told(lab, keys, revoked_signers=keys.revoked, verify=True)

@@ -15,6 +15,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Alre
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, files, protection, reading
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.progress import Progress, watching
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams import file_errors
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
 
@@ -68,8 +69,9 @@ def made(hypervisor: Hypervisor, pool: Pool, wanted: Copy, tell: Callable[[str],
         return converted(hypervisor, pool, wanted, tell, execute)
     if wanted.format == "qcow2" and (hypervisor.local or wanted.snapshot):
         try:
-            return in_one_pass(hypervisor, pool, wanted, tell)
-        except (qcow2.Unreadable, PermissionError) as err:
+            with file_errors(f"copying {wanted.source} into {wanted.volume}", PermissionError):
+                return in_one_pass(hypervisor, pool, wanted, tell)
+        except (qcow2.Unreadable, PermissionError) as err:  # other means may read it
             if wanted.snapshot and hypervisor.local:
                 return converted(hypervisor, pool, wanted, tell, execute)
             if wanted.snapshot:

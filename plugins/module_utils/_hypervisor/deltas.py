@@ -35,6 +35,8 @@ SSH_OPTIONS = ("-o", "BatchMode=yes", "-o", "ServerAliveInterval=30")
 RECEIVED = re.compile(r"Total bytes received: ([0-9.,]+)")
 # Reflinks begin where a block of the file system does.
 ALIGNED = 1024 * 1024
+# Where a file is put together that is then given its name at once.
+BESIDE = "{}/.{}.begun"
 
 
 class NoWay(Exception):
@@ -107,7 +109,6 @@ def bring(way: Way, wanted: Delta, execute: Execute) -> int:
     if status:
         advice = "Run it again: what was received stays, and it goes on from there."
         raise GoldenError(doing, " ".join(error.split()) or f"exit status {status}", advice)
-    os.chmod(wanted.target, int(FROZEN, 8))
     found = RECEIVED.search(said)
     return int(re.sub("[.,]", "", found.group(1))) if found else 0
 
@@ -119,22 +120,37 @@ def unfinished(target: str) -> list[str]:
 
 
 def gather(wanted: Delta) -> None:
-    """Put at the target all that is known of it: what earlier runs received, and then the basis."""
-    for left in unfinished(wanted.target):
-        os.replace(left, wanted.target)
-    if os.path.exists(wanted.target) and os.path.getsize(wanted.target) > wanted.size:  # more than was received
-        os.unlink(wanted.target)
+    """Put at the target all that is known of it: what earlier runs received, and then the basis.
+
+    It is put together beside it. A file that is there already is never written to: it may have other names.
+    """
+    left, beside = unfinished(wanted.target), BESIDE.format(*os.path.split(wanted.target))
+    there = [*filter(os.path.exists, [wanted.target]), *left]
+    received = [path for path in there[-1:] if os.path.getsize(path) <= wanted.size]  # else more than was received
     with suppress(FileNotFoundError):
-        os.chmod(wanted.target, 0o600)
-    with closing(LocalFile(wanted.basis)) as basis:
-        descriptor = os.open(wanted.target, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            end = -(-os.fstat(descriptor).st_size // ALIGNED) * ALIGNED
-            for start, length in basis.data():
-                add(basis.descriptor, descriptor, start, length, end)
-            os.ftruncate(descriptor, end + basis.size)
-        finally:
-            os.close(descriptor)
+        os.unlink(beside)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        for path in (*received, wanted.basis):
+            append(path, descriptor)
+        os.fchmod(descriptor, int(FROZEN, 8))  # which rsync leaves so
+        os.replace(beside, wanted.target)
+    except BaseException:
+        os.unlink(beside)
+        raise
+    finally:
+        os.close(descriptor)
+    for path in left:
+        os.unlink(path)
+
+
+def append(path: str, target: int) -> None:
+    """Add what the file *path* has, holes as holes, to the file open as *target*."""
+    end = -(-os.fstat(target).st_size // ALIGNED) * ALIGNED
+    with closing(LocalFile(path)) as source:
+        for start, length in source.data():
+            add(source.descriptor, target, start, length, end)
+        os.ftruncate(target, end + source.size)
 
 
 def add(source: int, target: int, start: int, length: int, moved: int) -> None:

@@ -82,10 +82,12 @@ class Digest:
 
 
 @contextmanager
-def file_errors(doing: str) -> Iterator[None]:
-    """Say what was being done to a file of this machine when the system refused."""
+def file_errors(doing: str, *others: type[OSError]) -> Iterator[None]:
+    """Say what was being done to a file of this machine when the system refused; *others* are the caller's."""
     try:
         yield
+    except others:
+        raise
     except OSError as err:
         full = err.errno == errno.ENOSPC
         raise GoldenError(

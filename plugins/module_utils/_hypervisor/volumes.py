@@ -254,16 +254,24 @@ class Pool:
     def flush(self, name: str) -> None:
         """Have the system write a volume to its disk, where it is a file of this machine."""
         if self.at_hand(name):
-            descriptor = os.open(self.path_of(name), os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with file_errors(f"writing volume {name} of pool {self.name} to its disk"):
+                descriptor = os.open(self.path_of(name), os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
 
     def at_hand(self, name: str, access: int = os.R_OK) -> bool:
         """Whether a volume is a file that this process can read (or write: os.W_OK)."""
         path = self.path_of(name)
         return self.hypervisor.local and self.type in DIRECTORIES and os.path.isfile(path) and os.access(path, access)
+
+    def links(self, name: str) -> int | None:
+        """How many names a volume's file has; None for one that is not at hand."""
+        if self.at_hand(name):
+            with suppress(OSError):
+                return os.stat(self.path_of(name)).st_nlink
+        return None
 
     def link(self, name: str) -> str | None:
         """Where a symbolic link leads that is in a volume's place; None for none. libvirt does not tell of them."""

@@ -74,9 +74,16 @@ def dependants(stock: Stock, of: Lineage, going: Collection[Lineage] = ()) -> li
     return [
         *(f"channel {channel} points at it" for channel in channels_at(stock, of)),
         *(f"{child.image} {child.version} was built from it" for child in children(stock, of) if child not in going),
-        *dict.fromkeys(word for path in stock.paths(of) for word in users_of(stock, path, going)),
+        *needed(stock, of, going),
         *last(stock, of, going),
-    ] + [f"domain {name} says that it is a linked clone of it" for name in claiming(stock, of)]
+    ]
+
+
+def needed(stock: Stock, of: Lineage, going: Collection[Lineage] = ()) -> list[str]:
+    """Who needs the files of a version, complete or not, as they are: none of them may be written to or deleted."""
+    return [*dict.fromkeys(word for path in stock.paths(of) for word in users_of(stock, path, going))] + [
+        f"domain {name} says that it is a linked clone of it" for name in claiming(stock, of)
+    ]
 
 
 def channels_at(stock: Stock, of: Lineage) -> list[str]:

@@ -168,9 +168,13 @@ def hints(source: Source, version: Version) -> tuple[str, ...]:
 
 
 def chosen(source: Source, asked: Asked, shelf: Shelf) -> str:
-    """The version asked for, or the next number."""
+    """The version asked for, or the next number.
+
+    Files that no claim is on are those of a version whose manifest was lost, or being copied here by hand.
+    """
+    stray = {version: volumes for version, volumes in shelf.unfinished.items() if version not in shelf.state.claims}
     if asked.version is None:
-        known = [*(version.version for version in shelf.versions), *shelf.state.states, *shelf.held]
+        known = [*(version.version for version in shelf.versions), *shelf.state.states, *shelf.held, *stray]
         return str(1 + max((int(version) for version in known if version.isdecimal()), default=0))
     if asked.version in shelf.held:
         raise Refused(
@@ -183,6 +187,13 @@ def chosen(source: Source, asked: Asked, shelf: Shelf) -> str:
             doing(source, asked),
             f"version {asked.version} exists already and was made from something else",
             "Versions never change: name another one, or leave 'version' out for the next number.",
+        )
+    if asked.version in stray:
+        raise Refused(
+            doing(source, asked),
+            f"files of version {asked.version} are there, without a manifest",
+            "Bring it anew with golden.libvirt.transfer, remove it with golden.libvirt.image, or name another one.",
+            obstacles=stray[asked.version],
         )
     return asked.version
 

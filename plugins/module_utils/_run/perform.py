@@ -162,8 +162,9 @@ def take_back(done: Sequence[tuple[Action, Callable[[], None]]]) -> list[str]:
     for action, undo in reversed(done):
         try:
             undo()
-        except GoldenError as err:
-            left.append(f"undoing ({in_words(action)}) failed: {err.reason}")
+        except Exception as err:  # whatever it is, it must not keep the others from being undone
+            reason = err.reason if isinstance(err, GoldenError) else repr(err)
+            left.append(f"undoing ({in_words(action)}) failed: {reason}")
     return left
 
 

@@ -22,13 +22,14 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.copying
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder, manifest
 from ansible_collections.golden.libvirt.plugins.module_utils._image.claims import Claims
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Version
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Lineage, Version
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import promote as steps
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.freeze import DigestVersion
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import Asked, Shelf
 from ansible_collections.golden.libvirt.plugins.module_utils._run import channel, freeze, promotable, trust
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
+from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import refuse_needed
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 from ansible_collections.golden.libvirt.plugins.module_utils._version import VERSION
 
@@ -50,6 +51,9 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
         shelf = shelf_of(bench.repository(asked.pool), asked.image)
         source = promotable.source_of(bench, name, asked)
         made = steps.plan_promote(source, asked, shelf, by_whom(bench))
+        for action in made.actions:
+            if isinstance(action, steps.ClaimVersion) and action.replacing:
+                refuse_needed(bench, asked.pool, Lineage(asked.image, action.version), f"promoting {name}")
         if asked.signing_key and any(isinstance(action, steps.CommitVersion) for action in made.actions):
             trust.prove_key(bench, asked.signing_key, f"promoting {name} to a version of {asked.image}")
         version = next((of for of in shelf.versions if of.version == made.result["version"]), None)
@@ -88,9 +92,9 @@ def asked_for(params: Params) -> Asked:
 
 def shelf_of(repository: Repository, image: str) -> Shelf:
     """All that the image holds."""
+    state = repository.state(image)  # first: what is complete has no claim any more
     there = {version: repository.find(image, version) for version in repository.versions(image)}
     unfinished = [version for version, found in there.items() if not found]
-    state = repository.state(image)
     return Shelf(
         versions=tuple(found for found in reversed(list(there.values())) if found),
         state=state,
@@ -122,9 +126,18 @@ def claim_version(action: steps.ClaimVersion, bench: Bench) -> Undo:
     claims = Claims(pool, action.image, holder.this_process())
     growing = (len(action.draft.disks) + 1) * PER_PART + trust.MOST_BYTES
     claims.take(action.version, len(manifest.bytes_of(action.draft)) + growing)
-    for volume in Repository(pool).volumes_of(action.image, action.version):
-        if volume != names.manifest_volume(action.image, action.version):
+    manifest_volume = names.manifest_volume(action.image, action.version)
+    try:
+        left = [of for of in Repository(pool).volumes_of(action.image, action.version) if of != manifest_volume]
+        if left:
+            bench.repositories.pop(action.pool, None)
+            of = Lineage(action.image, action.version)
+            refuse_needed(bench, action.pool, of, f"promoting to {of.image} {of.version}")
+        for volume in left:
             pool.delete(volume)  # of a run that died: libvirt may still be building it
+    except BaseException:
+        claims.release(action.version)
+        raise
     return lambda: claims.release(action.version)
 
 

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains, snapshots
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Before, Domain, Lineage, Made, Version
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock, needed
 from ansible_collections.golden.libvirt.plugins.module_utils._run.before import befores_by_domain
 from ansible_collections.golden.libvirt.plugins.module_utils._run.image_info import descendants_in
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
@@ -47,6 +47,19 @@ def stock_of(bench: Bench, pool: str, leaving: Sequence[Before] = ()) -> Stock:
         users=users,
         descendants=descendants_in(bench, bench.pool(pool), everyone),
     )
+
+
+def refuse_needed(bench: Bench, pool: str, of: Lineage, doing: str) -> Stock:
+    """Refused where something depends on the files of a version that are to be written anew."""
+    stock = stock_of(bench, pool)
+    if obstacles := needed(stock, of):
+        raise Refused(
+            doing,
+            f"files of {of.image} {of.version} are there, and something depends on them as they are",
+            "Name another version; or bring that one again, as it was, with golden.libvirt.transfer.",
+            obstacles=obstacles,
+        )
+    return stock
 
 
 def versions_in(repository: Repository, known: Iterable[Lineage]) -> dict[Lineage, Version]:

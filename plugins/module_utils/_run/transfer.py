@@ -26,6 +26,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     VersionDisk,
     VersionNvram,
 )
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import ancestors
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked
@@ -39,6 +40,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.transfer impo
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._run.image_info import ancestors_in
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
+from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import refuse_needed
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import refusal, signers_in
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.volume import FROZEN, new_volume
@@ -136,17 +138,49 @@ def bring_version(action: BringVersion, bench: Bench) -> Undo:
     claims = Claims(pool, action.image, holder.this_process())
     claims.take(action.version, len(action.document))
     try:
+        missing = [part for part in version.parts if not there_already(pool, part)]
+        make_way(action, pool, missing, bench)
         with Hypervisor(action.origin) as far:
             source = Bench(far).pool(action.source)
-            for part in version.parts:
-                pool.unprotect(part.volume)  # of a version whose manifest was lost
-            received = sum(arrive(action, source, pool, part, bench) for part in version.parts)
+            received = sum(arrive(action, source, pool, part, bench) for part in missing)
+        for part in version.parts:
+            pool.flush(part.volume)
         claims.commit(version, action.document, protect=action.protect)
     except BaseException:
         claims.release(action.version)
         raise
     bench.learned[f"{action.image} {action.version}"] = {"received": received}
     return None
+
+
+def there_already(pool: Pool, part: VersionDisk | VersionNvram) -> bool:
+    """Whether a volume is whole, of a version whose manifest was lost, and its file is nobody else's."""
+    return pool.find(part.volume) is not None and pool.links(part.volume) in (1, None) and arrived(pool, part)
+
+
+def make_way(action: BringVersion, pool: Pool, missing: Sequence[VersionDisk | VersionNvram], bench: Bench) -> None:
+    """See that what is there of *missing* volumes may be gone on with, of a version whose manifest was lost too:
+    Refused where something depends on the version's files. A file that has other names only loses this one."""
+    begun = [part.volume for part in missing if pool.find(part.volume)]
+    if not begun:
+        return
+    bench.repositories.pop(action.pool, None)  # which was listed before the version was claimed
+    of = Lineage(action.image, action.version)
+    stock = refuse_needed(bench, action.pool, of, f"bringing {action.image} {action.version} to pool {action.pool}")
+    for volume in begun:
+        pool.unprotect(volume)
+        if shared(stock, pool, volume):
+            pool.delete(volume)
+
+
+def shared(stock: Stock, pool: Pool, volume: str) -> bool:
+    """Whether a volume's file may have another name, as where a run died that froze a disk in place. libvirt does not
+    tell: from afar it is one that is as long as another file."""
+    links = pool.links(volume)
+    if links is not None:
+        return links > 1
+    path, size = pool.path_of(volume), pool.read(volume).size
+    return any(file.size == size for other, file in stock.files.items() if other != path)
 
 
 def arrive(action: BringVersion, source: Pool, pool: Pool, part: VersionDisk | VersionNvram, bench: Bench) -> int:
@@ -160,7 +194,6 @@ def arrive(action: BringVersion, source: Pool, pool: Pool, part: VersionDisk | V
     else:
         received, whole = through_streams(source, pool, part, bench)
     if whole:
-        pool.flush(part.volume)
         return received
     pool.delete(part.volume)
     raise GoldenError(

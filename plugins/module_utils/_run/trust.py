@@ -163,7 +163,7 @@ class Check:
         """The time that a key must have been good at: when the version was made. ssh-keygen reads local time."""
         try:
             made = time.localtime(calendar.timegm(time.strptime(self.version.created, "%Y-%m-%dT%H:%M:%SZ")))
-        except (ValueError, OverflowError) as err:
+        except (TypeError, ValueError, OverflowError) as err:
             raise self.untrusted(f"was made at {self.version.created!r}, which is no time") from err
         return time.strftime("-Overify-time=%Y%m%d%H%M%S", made)
 

@@ -23,6 +23,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connect
 from ansible_collections.golden.libvirt.plugins.module_utils._image import manifest
 from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
 from ansible_collections.golden.libvirt.plugins.module_utils._model import (
+    Holder,
     Lineage,
     Sealed,
     Version,
@@ -151,3 +152,12 @@ def digest_of(lab: Lab, name: str) -> str:
 
 def names_of(version: Version) -> list[str]:
     return [disk.volume for disk in version.disks] + ([version.nvram.volume] if version.nvram else [])
+
+
+def claim_for_the_dead(lab: Lab, image: str, version: str) -> None:
+    """Write into the image's journal that a run which is dead has claimed a version."""
+    dead = Holder("nowhere", "no-boot", 1, "0", 0)
+    with Hypervisor(lab.uri) as hypervisor:
+        Journal(volumes.open_pool(hypervisor, lab.pool), image).change(
+            lambda now: replace(now, claims={**now.claims, version: dead})
+        )

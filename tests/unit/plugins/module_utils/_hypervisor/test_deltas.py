@@ -84,6 +84,18 @@ def test_what_has_grown_beyond_the_volume_is_begun_anew(tmp_path):
     assert target.read_bytes() == b"basis"
 
 
+def test_a_file_that_is_there_is_not_written_to(tmp_path):
+    basis, target, disk = tmp_path / "basis", tmp_path / "target", tmp_path / "disk"
+    basis.write_bytes(b"basis")
+    disk.write_bytes(b"live")
+    disk.chmod(0o640)
+    target.hardlink_to(disk)
+    deltas.gather(deltas.Delta("/far", str(target), str(basis), 99))
+    assert (disk.read_bytes(), disk.stat().st_mode & 0o777, disk.stat().st_nlink) == (b"live", 0o640, 1)
+    assert target.read_bytes()[:4] == b"live"
+    assert target.stat().st_mode & 0o777 == 0o444
+
+
 def test_a_failed_rsync_is_told_with_what_it_said(tmp_path):
     (tmp_path / "basis").write_bytes(b"basis")
     delta = deltas.Delta("/far", str(tmp_path / "target"), str(tmp_path / "basis"), 99)

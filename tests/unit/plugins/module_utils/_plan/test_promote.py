@@ -11,6 +11,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Over
 from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Disk,
     Domain,
+    Holder,
     Lineage,
     Record,
     Seal,
@@ -34,6 +35,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.promote impor
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.quiesce import Quiescing
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.seal import plan_seal, valid_seal
 
+HOLDER = Holder("here", "boot", 1, "then", 0)
 BY = {"created": "2026-01-01T00:00:00Z", "created_by": "me@here", "host": "here"}
 XML = "<domain type='qemu'><name>web</name><uuid>u-1</uuid><os><type>hvm</type></os><devices/></domain>"
 PATH = "/srv/web.qcow2"
@@ -94,9 +96,19 @@ def test_the_next_number_is_above_all_that_were_ever_there(versions, states, hel
 
 
 def test_what_a_dead_run_left_is_replaced():
-    shelf = Shelf(unfinished={"1": ("golden.web.1.vda.qcow2",), "5": ("golden.web.5.vda.qcow2",)})
+    dead = State(claims=dict.fromkeys(("1", "5"), HOLDER))
+    shelf = Shelf(state=dead, unfinished={"1": ("golden.web.1.vda.qcow2",), "5": ("golden.web.5.vda.qcow2",)})
     claim = plan_promote(source(), ASKED, shelf, BY).actions[0]
     assert (claim.version, claim.replacing) == ("1", ("golden.web.1.vda.qcow2",))
+
+
+def test_a_version_whose_manifest_was_lost_is_no_free_one():
+    files = {"1": ("golden.web.1.vda.qcow2",), "2": ("golden.web.2.vda.qcow2",)}
+    shelf = Shelf(state=State(claims={"2": HOLDER}), unfinished=files)
+    assert plan_promote(source(), ASKED, shelf, BY).actions[0].version == "2"
+    with pytest.raises(Refused, match="files of version 1 are there, without a manifest") as refused:
+        plan_promote(source(), replace(ASKED, version="1"), shelf, BY)
+    assert "golden.web.1.vda.qcow2" in str(refused.value)
 
 
 @pytest.mark.parametrize(

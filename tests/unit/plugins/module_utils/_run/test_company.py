@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -90,3 +91,27 @@ def test_those_that_gather_wait_only_for_each_other(fails):
     said = together((Gathering("a"),), (Step("b", seconds=0.1, fails=fails), Gathering("c")), (Step("d"),))
     assert all(said) if fails else not any(said)
     assert threading.active_count() < 10
+
+
+@dataclass(frozen=True)
+class Stubborn(Action):
+    words: ClassVar[str] = "stubborn step"
+
+
+@perform.register
+def stubborn(action: Stubborn, bench: Bench):
+    def undo():
+        raise OSError(errno.EIO, "Input/output error")
+
+    return undo
+
+
+def test_an_undo_that_fails_in_whatever_way_keeps_no_other_from_being_done():
+    LOG.clear()
+    plan = Plan("one", (Step("a"), Stubborn(), Step("b", fails=True)))
+    with pytest.raises(GoldenError) as failed:
+        carry_out(plan, Bench(hypervisor=None))
+    assert LOG == ["a", "no a"]
+    (left,) = failed.value.left
+    assert "undoing (action stubborn step) failed" in left
+    assert "Input/output error" in left
