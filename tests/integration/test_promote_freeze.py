@@ -250,8 +250,7 @@ def test_a_freeze_killed_at_any_moment_is_made_up_for_by_the_next(lab, images):
 def test_a_domain_that_ran_after_a_freeze_was_killed_loses_nothing(lab, images):
     name = machine(lab)
     steps = killed_run(lab, frozen(images, lab.machine("count", disks=["qcow2", "qcow2"]), image="count"))
-    last_rename = max(number for number, step in enumerate(steps, 1) if step == "rename")
-    killed_run(lab, frozen(images, name), "before", last_rename + 1)
+    killed_run(lab, frozen(images, name), "before", rename_of_overlay(steps) + 1)
     boots(lab, name)
     lab.write(lab.disk_path(name), b"after")
     refused = lab.run_and_compare("promote", frozen(images, name), fails=True)
@@ -277,3 +276,26 @@ def test_a_freeze_that_died_at_its_end_is_ended_by_the_next_whatever_that_makes(
     assert chain(lab.disk_path(name)) == [lab.disk_path(name), *made]
     assert [lab.read(path, 8) for path in made] == [b"afterous", WORDS]
     assert manifest_of(result)["lineage"] == {"image": "web", "version": "1"}
+
+
+@pytest.mark.parametrize("how", ["resize -q {} +1M", "snapshot -c inside {}"])
+def test_an_overlay_that_was_grown_or_has_a_snapshot_is_another_disk(lab, images, how):
+    name = lab.machine("web", disks=["qcow2"])
+    lab.run("promote", frozen(images, name))
+    assert lab.run("promote", asked(images, name))["versions"][0]["version"] == "1"
+    qemu_img(*how.format(lab.disk_path(name)).split())
+    assert lab.run("promote", asked(images, name))["versions"][0]["version"] == "2"
+
+
+def test_an_overlay_that_was_grown_is_not_taken_back(lab, images):
+    name = lab.machine("web", disks=["qcow2"])
+    steps = killed_run(lab, frozen(images, lab.machine("count", disks=["qcow2"]), image="count"))
+    killed_run(lab, frozen(images, name), "before", rename_of_overlay(steps) + 1)
+    qemu_img("resize", "-q", lab.disk_path(name), "+1M")
+    refused = lab.run_and_compare("promote", frozen(images, name), fails=True)
+    assert "merge it ('qemu-img commit" in refused["msg"]
+
+
+def rename_of_overlay(steps):
+    """The number of the step that gives an overlay the name of the last disk."""
+    return max(number for number, step in enumerate(steps, 1) if step == "rename")
