@@ -7,12 +7,25 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import stat
+import sys
 
 import pytest
 from support.lab import MIB, assert_same, qemu_img, tool
-from support.promoting import SEALED, asked, image, in_pool, killed_run, manifest_of, path_in, sealed_machine
+from support.promoting import (
+    PROMOTE,
+    SEALED,
+    asked,
+    image,
+    in_pool,
+    killed_run,
+    manifest_of,
+    path_in,
+    run_meanwhile,
+    sealed_machine,
+)
 
 WORDS = b"precious"
 
@@ -299,3 +312,46 @@ def test_an_overlay_that_was_grown_is_not_taken_back(lab, images):
 def rename_of_overlay(steps):
     """The number of the step that gives an overlay the name of the last disk."""
     return max(number for number, step in enumerate(steps, 1) if step == "rename")
+
+
+@pytest.mark.parametrize("step", ["freezing.add_name", "freezing.rebase"])
+def test_of_two_runs_that_freeze_a_domain_one_fails_whatever_it_makes(lab, images, step):
+    name = lab.machine("web", disks=["qcow2"])
+    lab.write(lab.disk_path(name), WORDS)
+    other = {**frozen(lab.pool, name, image="other"), "uri": lab.uri}
+    args, said = lab.path / "args.json", lab.path / "said"
+    args.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": other}))
+    command = f"{shlex.quote(sys.executable)} {PROMOTE} < {args} > {said} || true"
+    assert "msg" not in run_meanwhile(lab, frozen(images, name), step, 1, command)
+    assert "another run is freezing it" in json.loads(said.read_text())["msg"]
+    golden = path_in(lab, images, "golden.web.1.vda.qcow2")
+    assert chain(lab.disk_path(name)) == [lab.disk_path(name), golden]
+    assert lab.read(golden, 8) == lab.read(lab.disk_path(name), 8) == WORDS
+    assert not [volume for volume in in_pool(lab, lab.pool) if "golden.other" in volume]
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "command", "words"),
+    [
+        ("freezing.add_name", 2, "cp {other} {disk}.freezing", "there is a file of that name"),
+        ("freezing.add_name", 2, "ln {disk} {disk}.freezing", "there is a file of that name"),
+        ("freezing.require_laid", 1, "mv {disk}.freezing {disk}", "is no overlay over"),
+        ("freezing.require_laid", 1, "rm {disk}.freezing", "or that is another file"),
+    ],
+)
+def test_what_others_do_to_the_files_meanwhile_costs_no_data(lab, images, step, number, command, words):
+    name, other = lab.machine("web", disks=["qcow2"]), lab.disk("other.qcow2")
+    disk = lab.disk_path(name)
+    lab.write(disk, WORDS)
+    lab.write(other, b"foreign")
+    inode = os.stat(disk).st_ino
+    failed = run_meanwhile(lab, frozen(images, name), step, number, command.format(disk=disk, other=other))
+    assert failed["failed"] and words in failed["msg"], failed
+    assert not lab.run("image_info", {"image_pool": images})["images"] or not image(lab, images)["versions"]
+    there = [path for path in lab.path.rglob("*") if path.is_file() and path.stat().st_ino == inode]
+    assert there and lab.read(str(there[0]), 8) == WORDS
+    assert lab.read(other, 7) == b"foreign"
+    if "rm" not in command:
+        assert lab.read(disk, 8) == WORDS and os.stat(disk).st_ino == inode
+    if "cp" in command:
+        assert lab.read(f"{disk}.freezing", 7) == b"foreign"

@@ -67,7 +67,8 @@ class FinishFreeze(Action):
 
 @dataclass(frozen=True)
 class UndoFreeze(Action):
-    """Give a file its own name back, which a killed run has given to an overlay that nobody has written to."""
+    """Give a file its own name back, which a killed run has given, or was to give, to an overlay that nobody has
+    written to."""
 
     words: ClassVar[str] = "take back overlay"
     part: str

@@ -49,6 +49,7 @@ class Ground:
 def ground_of(bench: Bench, domain: Domain, pool: str) -> Ground:
     """What freezing has to know of the disks' files, on this machine."""
     chains.covered(bench.hypervisor, (chains.file_of(bench.hypervisor, disk) for disk in domain.written_disks))
+    keep_others_away(bench, domain)
     found, stock = disks.written(bench, domain), stock_of(bench, pool)
     named = {bench.pool(pool).path_of(disk.volume): disk.volume for of in stock.versions.values() for disk in of.disks}
     reader = Reader(bench, domain, bench.pool(pool), stock, named)
@@ -58,6 +59,13 @@ def ground_of(bench: Bench, domain: Domain, pool: str) -> Ground:
         }
     seen = {target: reader.taken_back(volume, facts.get(target)) for target, volume in found.items()}
     return Ground(seen, facts, named)
+
+
+def keep_others_away(bench: Bench, domain: Domain) -> None:
+    """See that no other run freezes the domain's files, whatever image and pool that is for."""
+    for path in (chains.file_of(bench.hypervisor, disk) for disk in domain.written_disks):
+        if path and freezing.regular(path):
+            freezing.keep_others_away(bench.hypervisor, path, shelter_of(path))
 
 
 class Reader:
@@ -153,7 +161,7 @@ def freeze_part(action: freeze.FreezePart, bench: Bench) -> Undo:
     def undo() -> None:
         parsed = names.parsed(volume)
         if parsed and Claims(pool, parsed.image, holder.this_process()).holds(parsed.version):
-            freezing.drop_name(name)
+            freezing.drop_twin(name)
             pool.refresh()
 
     freezing.drop_name(name)  # what a dead run left: the claim is ours
@@ -183,7 +191,9 @@ def lay_overlay(action: freeze.LayOverlay, bench: Bench) -> Undo:
             raise GoldenError(f"taking back {action.path}", reason, f"'qemu-img commit {action.path}' once it is off.")
         freezing.take_back(beside, action.path, shelter)
 
+    freezing.add_name(action.path, shelter)
     try:
+        beside.refresh()
         freezing.lay_overlay(beside, action.path, shelter, action.capacity)
         now = files.find_at(bench.hypervisor, shelter)
         if not domains.read(bench.hypervisor, action.domain).off or not unchanged(now, action):
@@ -224,7 +234,8 @@ def finish_freeze(action: freeze.FinishFreeze, bench: Bench) -> Undo:
 @perform.register
 def undo_freeze(action: freeze.UndoFreeze, bench: Bench) -> Undo:
     beside, overlay = pool_over(bench, action.path), files.volume_at(bench.hypervisor, action.path)
-    if not inside.untouched(bench.hypervisor, overlay):
+    laid = not freezing.same_file(action.path, shelter_of(action.path))
+    if laid and not inside.untouched(bench.hypervisor, overlay):
         raise GoldenError(
             f"taking back the overlay {action.path}",
             "it was written to meanwhile",

@@ -372,6 +372,7 @@ FREEZING = ["freeze into version", "continue on overlay", "commit version", "bui
     [
         ({}, []),
         ({"shelter": "below"}, ["take back overlay"]),
+        ({"shelter": "same"}, ["take back overlay"]),
         ({"shelter": "below", "frozen": "golden.web.1.vda.qcow2"}, ["build overlay on version"]),
     ],
 )
