@@ -355,3 +355,39 @@ def test_what_others_do_to_the_files_meanwhile_costs_no_data(lab, images, step, 
         assert lab.read(disk, 8) == WORDS and os.stat(disk).st_ino == inode
     if "cp" in command:
         assert lab.read(f"{disk}.freezing", 7) == b"foreign"
+
+
+def test_a_file_whose_name_would_be_in_the_way_is_nobodys_to_delete(lab, images):
+    name, other = lab.machine("web", disks=["qcow2"]), lab.disk("other.qcow2")
+    lab.write(other, b"foreign")
+    disk = lab.disk_path(name)
+    beside, stray = f"{disk}.overlay", f"{disk}.freezing.overlay"
+    for path in (beside, stray):
+        shutil.copy(other, path)
+    refused = lab.run_and_compare("promote", frozen(images, name), fails=True)
+    assert f"{stray} is there, and nothing of ours" in refused["msg"]
+    os.unlink(stray)
+    lab.refresh()
+    failed = run_meanwhile(lab, frozen(images, name), "freezing.add_name", 2, f"cp {other} {stray}")
+    assert "the name is taken" in failed["msg"], failed
+    assert chain(disk) == [disk] and not os.path.exists(f"{disk}.freezing")
+    assert lab.read(stray, 7) == lab.read(beside, 7) == b"foreign"
+    os.unlink(stray)
+    lab.refresh()
+    assert "msg" not in lab.run("promote", frozen(images, name))
+    assert lab.read(beside, 7) == b"foreign"
+
+
+@pytest.mark.parametrize("step", ["freezing.take_back", "freezing.bare"])
+def test_an_overlay_that_a_guest_writes_to_meanwhile_is_not_taken_back(lab, images, step):
+    name = lab.machine("web", disks=["qcow2"])
+    steps = killed_run(lab, frozen(images, lab.machine("count", disks=["qcow2"]), image="count"))
+    killed_run(lab, frozen(images, name), "before", rename_of_overlay(steps) + 1)
+    disk = lab.disk_path(name)
+    overlay, start = os.stat(disk).st_ino, f"virsh -q -c '{lab.uri}' start {name}"
+    failed = run_meanwhile(lab, frozen(images, name), step, 1, start)
+    assert "was started, and writes to the overlay" in failed["msg"], failed
+    assert os.stat(disk).st_ino == overlay and chain(disk) == [disk, f"{disk}.freezing"]
+    assert not os.path.exists(f"{disk}.freezing.overlay")
+    lab.domain(name).destroy()
+    assert "msg" not in lab.run("promote", frozen(images, name))

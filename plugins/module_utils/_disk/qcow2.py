@@ -52,6 +52,11 @@ class Image:
         """The clusters that the file has, in order; those that are its backing file's are left out."""
         return list(joined(self.clusters(self.table(snapshot))))
 
+    @property
+    def bare(self) -> bool:
+        """Whether it holds no bytes of its own, and no internal snapshot."""
+        return not self.snapshots and next(self.clusters(self.now), None) is None
+
     def table(self, snapshot: str | None) -> Table:
         if snapshot is None:
             return self.now

@@ -9,6 +9,7 @@ import os
 import posixpath
 import stat
 from contextlib import closing, suppress
+from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._disk import qcow2
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
@@ -20,6 +21,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
 
+# What an overlay is called, after its file's shelter, before it gets the file's own name.
 OVERLAY = ".overlay"
 
 
@@ -43,6 +45,19 @@ def backing_of(path: str) -> str | None:
     with suppress(qcow2.Unreadable, OSError), closing(LocalFile(path)) as file:
         return qcow2.read(file).backing
     return None
+
+
+def bare(path: str) -> bool:
+    """Whether a qcow2 file holds nothing of its own; False for what cannot be read."""
+    with suppress(qcow2.Unreadable, OSError), closing(LocalFile(path)) as file:
+        return qcow2.read(file).bare
+    return False
+
+
+def left_over(path: str, shelter: str) -> bool:
+    """Whether what a killed run may have left beside the file *path*, the next overlay's name, loses nothing."""
+    name = shelter + OVERLAY
+    return same_file(name, path) or (regular(name) and backing_of(name) == shelter and bare(name))
 
 
 def keep_others_away(hypervisor: Hypervisor, path: str, shelter: str) -> None:
@@ -101,8 +116,9 @@ def lay_overlay(pool: Pool, path: str, shelter: str, capacity: int) -> None:
 
     *pool* is the one over its directory. The overlay may be read and written by whom the file may.
     """
-    overlay = path + OVERLAY
-    drop_name(overlay)
+    overlay = shelter + OVERLAY
+    if left_over(path, shelter):
+        drop_name(overlay)
     pool.refresh()
     name = posixpath.basename(overlay)
     pool.create(volume_xml.new_volume(name, capacity, "qcow2", backing=shelter, backing_format="qcow2"), name)
@@ -115,19 +131,41 @@ def lay_overlay(pool: Pool, path: str, shelter: str, capacity: int) -> None:
     pool.refresh()
 
 
-def take_back(pool: Pool, path: str, shelter: str) -> None:
-    """Give the file *shelter* its own name *path* back, which the overlay over it has, or is to get."""
+def take_back(pool: Pool, path: str, shelter: str, runs: Callable[[], bool]) -> None:
+    """Give the file *shelter* its own name *path* back, which the overlay over it has, or is to get.
+
+    *runs* tells whether a domain runs on that overlay. Where one does, or has written to it, all stays as it is.
+    """
     doing = f"taking back the overlay over {shelter}"
-    drop_name(path + OVERLAY)
+    if left_over(path, shelter):
+        drop_name(shelter + OVERLAY)
     with file_errors(doing):
         if same_file(path, shelter):
             os.unlink(shelter)
-        elif backing_of(path) == shelter and regular(shelter):
-            os.rename(shelter, path)
-        else:
+        elif backing_of(path) != shelter or not regular(shelter):
             raise GoldenError(doing, f"{path} is no overlay over it", "See what made these files.")
+        elif not replaced(path, shelter, runs):
+            reason = f"its domain was started, and writes to the overlay {path}"
+            raise GoldenError(doing, reason, "Shut it down, leave it off, and run this again: it says what to merge.")
         sync_directory(path)
     pool.refresh()
+
+
+def replaced(path: str, shelter: str, runs: Callable[[], bool]) -> bool:
+    """Put the file *shelter* in the overlay's place, which is kept until it is known that nobody writes to it; whether
+    it stays there."""
+    kept = shelter + OVERLAY
+    os.link(path, kept)
+    if not runs() and bare(kept):
+        os.rename(shelter, path)
+        if not runs() and bare(kept):
+            os.unlink(kept)
+            return True
+        os.link(path, shelter)
+        os.rename(kept, path)
+    else:
+        os.unlink(kept)
+    return False
 
 
 def require_laid(path: str, shelter: str, frozen: str) -> None:

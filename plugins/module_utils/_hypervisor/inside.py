@@ -25,17 +25,11 @@ def image_in(hypervisor: Hypervisor, volume: Volume) -> Iterator[qcow2.Image]:
 def untouched(hypervisor: Hypervisor, volume: Volume) -> bool:
     """Whether an overlay has nothing of its own, so that it is the same disk as the file that it is laid over."""
     below = files.find_at(hypervisor, volume.backing) if volume.backing else None
-    return below is not None and bare(hypervisor, volume) == below.capacity
-
-
-def bare(hypervisor: Hypervisor, volume: Volume) -> int | None:
-    """The capacity of a file that holds no bytes and no internal snapshot; None for any other."""
     try:
         with image_in(hypervisor, volume) as image:
-            empty = not image.snapshots and next(image.clusters(image.now), None) is None
-            return image.now.capacity if empty else None
+            return below is not None and image.bare and image.now.capacity == below.capacity
     except (qcow2.Unreadable, OSError):
-        return None
+        return False
 
 
 def snapshots_in(hypervisor: Hypervisor, volume: Volume) -> tuple[str, ...]:

@@ -278,7 +278,7 @@ def tidying(source: Source, asked: Asked) -> Iterator[Action]:
         if facts.frozen:
             yield FinishFreeze(target, facts.path, asked.pool, facts.frozen, asked.protect)
         elif facts.shelter == "same" or facts.half and not facts.touched:
-            yield UndoFreeze(target, facts.path)
+            yield UndoFreeze(source.domain.name, target, facts.path)
 
 
 def completing(source: Source, asked: Asked, found: Version) -> list[Action]:

@@ -353,6 +353,7 @@ FACTS = Facts(PATH)
         ({"shared": ("domain other",)}, "needed by others: domain other"),
         ({"fixed": True}, "backingStore"),
         ({"shelter": "foreign"}, "nothing of ours"),
+        ({"stray": "/srv/stray"}, "/srv/stray is there, and nothing of ours"),
         ({"shelter": "below", "touched": True}, "merge it"),
     ],
 )
