@@ -32,9 +32,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable im
     Asked,
     Shelf,
     Source,
-    all_untouched,
+    is_it,
     obstacles_to,
     rename_obstacles,
+    said_seal,
     same,
     seal_of,
     to_rename,
@@ -284,7 +285,7 @@ def tidying(source: Source, asked: Asked) -> Iterator[Action]:
 def completing(source: Source, asked: Asked, found: Version) -> list[Action]:
     """What is still to be done about a version that is there."""
     steps: list[Action] = []
-    if all_untouched(source) and found.sealed and not seal_of(source):
+    if is_it(source, found) and found.sealed and found.sealed == said_seal(source.domain) and not seal_of(source):
         steps.append(KeepSeal(source.domain.name))
     if found.undigested and asked.checksum == "now":
         steps.append(DigestVersion(found.image, found.version, asked.pool, found.undigested))
