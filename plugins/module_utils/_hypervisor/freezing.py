@@ -66,11 +66,15 @@ def keep_others_away(hypervisor: Hypervisor, path: str, shelter: str) -> None:
     What is locked (flock, which neither QEMU nor libvirt uses) is the file that is frozen, whichever of its names it
     has. On a file system without such locks nothing is. Raises GoldenError where another run is at it.
     """
-    doing = f"looking at {path}"
     while True:
         name = shelter if regular(shelter) else path
-        with file_errors(doing):
-            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            with file_errors(f"looking at {path}"):
+                descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except GoldenError as err:
+            if isinstance(err.__cause__, PermissionError):
+                return  # which is an obstacle, told with all others
+            raise
         hypervisor.closing.callback(os.close, descriptor)
         found = os.fstat(descriptor)
         if (found.st_dev, found.st_ino) in hypervisor.kept:
