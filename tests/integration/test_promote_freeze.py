@@ -7,12 +7,25 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import stat
+import sys
 
 import pytest
 from support.lab import MIB, assert_same, qemu_img, tool
-from support.promoting import SEALED, asked, image, in_pool, killed_run, manifest_of, path_in, sealed_machine
+from support.promoting import (
+    PROMOTE,
+    SEALED,
+    asked,
+    image,
+    in_pool,
+    killed_run,
+    manifest_of,
+    path_in,
+    run_meanwhile,
+    sealed_machine,
+)
 
 WORDS = b"precious"
 
@@ -250,8 +263,7 @@ def test_a_freeze_killed_at_any_moment_is_made_up_for_by_the_next(lab, images):
 def test_a_domain_that_ran_after_a_freeze_was_killed_loses_nothing(lab, images):
     name = machine(lab)
     steps = killed_run(lab, frozen(images, lab.machine("count", disks=["qcow2", "qcow2"]), image="count"))
-    last_rename = max(number for number, step in enumerate(steps, 1) if step == "rename")
-    killed_run(lab, frozen(images, name), "before", last_rename + 1)
+    killed_run(lab, frozen(images, name), "before", rename_of_overlay(steps) + 1)
     boots(lab, name)
     lab.write(lab.disk_path(name), b"after")
     refused = lab.run_and_compare("promote", frozen(images, name), fails=True)
@@ -277,3 +289,105 @@ def test_a_freeze_that_died_at_its_end_is_ended_by_the_next_whatever_that_makes(
     assert chain(lab.disk_path(name)) == [lab.disk_path(name), *made]
     assert [lab.read(path, 8) for path in made] == [b"afterous", WORDS]
     assert manifest_of(result)["lineage"] == {"image": "web", "version": "1"}
+
+
+@pytest.mark.parametrize("how", ["resize -q {} +1M", "snapshot -c inside {}"])
+def test_an_overlay_that_was_grown_or_has_a_snapshot_is_another_disk(lab, images, how):
+    name = lab.machine("web", disks=["qcow2"])
+    lab.run("promote", frozen(images, name))
+    assert lab.run("promote", asked(images, name))["versions"][0]["version"] == "1"
+    qemu_img(*how.format(lab.disk_path(name)).split())
+    assert lab.run("promote", asked(images, name))["versions"][0]["version"] == "2"
+
+
+def test_an_overlay_that_was_grown_is_not_taken_back(lab, images):
+    name = lab.machine("web", disks=["qcow2"])
+    steps = killed_run(lab, frozen(images, lab.machine("count", disks=["qcow2"]), image="count"))
+    killed_run(lab, frozen(images, name), "before", rename_of_overlay(steps) + 1)
+    qemu_img("resize", "-q", lab.disk_path(name), "+1M")
+    refused = lab.run_and_compare("promote", frozen(images, name), fails=True)
+    assert "merge it ('qemu-img commit" in refused["msg"]
+
+
+def rename_of_overlay(steps):
+    """The number of the step that gives an overlay the name of the last disk."""
+    return max(number for number, step in enumerate(steps, 1) if step == "rename")
+
+
+@pytest.mark.parametrize("step", ["freezing.add_name", "freezing.rebase"])
+def test_of_two_runs_that_freeze_a_domain_one_fails_whatever_it_makes(lab, images, step):
+    name = lab.machine("web", disks=["qcow2"])
+    lab.write(lab.disk_path(name), WORDS)
+    other = {**frozen(lab.pool, name, image="other"), "uri": lab.uri}
+    args, said = lab.path / "args.json", lab.path / "said"
+    args.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": other}))
+    command = f"{shlex.quote(sys.executable)} {PROMOTE} < {args} > {said} || true"
+    assert "msg" not in run_meanwhile(lab, frozen(images, name), step, 1, command)
+    assert "another run is freezing it" in json.loads(said.read_text())["msg"]
+    golden = path_in(lab, images, "golden.web.1.vda.qcow2")
+    assert chain(lab.disk_path(name)) == [lab.disk_path(name), golden]
+    assert lab.read(golden, 8) == lab.read(lab.disk_path(name), 8) == WORDS
+    assert not [volume for volume in in_pool(lab, lab.pool) if "golden.other" in volume]
+
+
+@pytest.mark.parametrize(
+    ("step", "number", "command", "words"),
+    [
+        ("freezing.add_name", 2, "cp {other} {disk}.freezing", "there is a file of that name"),
+        ("freezing.add_name", 2, "ln {disk} {disk}.freezing", "there is a file of that name"),
+        ("freezing.require_laid", 1, "mv {disk}.freezing {disk}", "is no overlay over"),
+        ("freezing.require_laid", 1, "rm {disk}.freezing", "or that is another file"),
+    ],
+)
+def test_what_others_do_to_the_files_meanwhile_costs_no_data(lab, images, step, number, command, words):
+    name, other = lab.machine("web", disks=["qcow2"]), lab.disk("other.qcow2")
+    disk = lab.disk_path(name)
+    lab.write(disk, WORDS)
+    lab.write(other, b"foreign")
+    inode = os.stat(disk).st_ino
+    failed = run_meanwhile(lab, frozen(images, name), step, number, command.format(disk=disk, other=other))
+    assert failed["failed"] and words in failed["msg"], failed
+    assert not lab.run("image_info", {"image_pool": images})["images"] or not image(lab, images)["versions"]
+    there = [path for path in lab.path.rglob("*") if path.is_file() and path.stat().st_ino == inode]
+    assert there and lab.read(str(there[0]), 8) == WORDS
+    assert lab.read(other, 7) == b"foreign"
+    if "rm" not in command:
+        assert lab.read(disk, 8) == WORDS and os.stat(disk).st_ino == inode
+    if "cp" in command:
+        assert lab.read(f"{disk}.freezing", 7) == b"foreign"
+
+
+def test_a_file_whose_name_would_be_in_the_way_is_nobodys_to_delete(lab, images):
+    name, other = lab.machine("web", disks=["qcow2"]), lab.disk("other.qcow2")
+    lab.write(other, b"foreign")
+    disk = lab.disk_path(name)
+    beside, stray = f"{disk}.overlay", f"{disk}.freezing.overlay"
+    for path in (beside, stray):
+        shutil.copy(other, path)
+    refused = lab.run_and_compare("promote", frozen(images, name), fails=True)
+    assert f"{stray} is there, and nothing of ours" in refused["msg"]
+    os.unlink(stray)
+    lab.refresh()
+    failed = run_meanwhile(lab, frozen(images, name), "freezing.add_name", 2, f"cp {other} {stray}")
+    assert "the name is taken" in failed["msg"], failed
+    assert chain(disk) == [disk] and not os.path.exists(f"{disk}.freezing")
+    assert lab.read(stray, 7) == lab.read(beside, 7) == b"foreign"
+    os.unlink(stray)
+    lab.refresh()
+    assert "msg" not in lab.run("promote", frozen(images, name))
+    assert lab.read(beside, 7) == b"foreign"
+
+
+@pytest.mark.parametrize("step", ["freezing.take_back", "freezing.bare"])
+def test_an_overlay_that_a_guest_writes_to_meanwhile_is_not_taken_back(lab, images, step):
+    name = lab.machine("web", disks=["qcow2"])
+    steps = killed_run(lab, frozen(images, lab.machine("count", disks=["qcow2"]), image="count"))
+    killed_run(lab, frozen(images, name), "before", rename_of_overlay(steps) + 1)
+    disk = lab.disk_path(name)
+    overlay, start = os.stat(disk).st_ino, f"virsh -q -c '{lab.uri}' start {name}"
+    failed = run_meanwhile(lab, frozen(images, name), step, 1, start)
+    assert "was started, and writes to the overlay" in failed["msg"], failed
+    assert os.stat(disk).st_ino == overlay and chain(disk) == [disk, f"{disk}.freezing"]
+    assert not os.path.exists(f"{disk}.freezing.overlay")
+    lab.domain(name).destroy()
+    assert "msg" not in lab.run("promote", frozen(images, name))

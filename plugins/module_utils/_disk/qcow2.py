@@ -7,6 +7,7 @@ The format is described in docs/interop/qcow2.txt of QEMU. Only metadata is read
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,17 +39,23 @@ class Table:
 
 @dataclass(frozen=True)
 class Image:
-    """A qcow2 file: its present table, and those of its internal *snapshots* by name."""
+    """A qcow2 file: its present table, those of its internal *snapshots* by name, and its *backing* file."""
 
     file: File
     cluster_bits: int
     now: Table
     snapshots: dict[str, Table]
     zeros: int
+    backing: str | None = None
 
     def pieces(self, snapshot: str | None = None) -> list[Piece]:
         """The clusters that the file has, in order; those that are its backing file's are left out."""
         return list(joined(self.clusters(self.table(snapshot))))
+
+    @property
+    def bare(self) -> bool:
+        """Whether it holds no bytes of its own, and no internal snapshot."""
+        return not self.snapshots and next(self.clusters(self.now), None) is None
 
     def table(self, snapshot: str | None) -> Table:
         if snapshot is None:
@@ -113,7 +120,7 @@ def exactly(file: File, offset: int, length: int) -> bytes:
 def read(file: File) -> Image:
     """The image in *file*; Unreadable where it is none, or has what is not read here."""
     raw = exactly(file, 0, HEADER.size)
-    magic, version, _backing, _length, bits, capacity, crypt, entries, table, _refs, _refs_length, count, snapshots = (
+    magic, version, backing, length, bits, capacity, crypt, entries, table, _refs, _refs_length, count, snapshots = (
         HEADER.unpack(raw)
     )
     if magic != b"QFI\xfb" or version not in (2, 3) or not 9 <= bits <= 21:
@@ -127,6 +134,7 @@ def read(file: File) -> Image:
         now=Table(capacity, table, entries),
         snapshots=dict(snapshot_tables(file, snapshots, count, capacity)),
         zeros=ZERO if version == 3 else 0,
+        backing=os.fsdecode(exactly(file, backing, length)) if backing else None,
     )
 
 

@@ -51,6 +51,7 @@ class Hypervisor:
         self.local = not parts.netloc and "+" not in parts.scheme and "socket" not in parts.query
         self.lock = threading.RLock()
         self.closing = ExitStack()
+        self.kept: set[tuple[int, int]] = set()  # files that this run keeps others from freezing
 
     def __enter__(self) -> Hypervisor:
         return self

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from ansible_collections.golden.libvirt.plugins.module_utils._disk import qcow2
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import files
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.reading import opened
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
@@ -22,10 +23,11 @@ def image_in(hypervisor: Hypervisor, volume: Volume) -> Iterator[qcow2.Image]:
 
 
 def untouched(hypervisor: Hypervisor, volume: Volume) -> bool:
-    """Whether an overlay has nothing of its own, so that it reads as the file that it is laid over."""
+    """Whether an overlay has nothing of its own, so that it is the same disk as the file that it is laid over."""
+    below = files.find_at(hypervisor, volume.backing) if volume.backing else None
     try:
         with image_in(hypervisor, volume) as image:
-            return next(image.clusters(image.now), None) is None
+            return below is not None and image.bare and image.now.capacity == below.capacity
     except (qcow2.Unreadable, OSError):
         return False
 

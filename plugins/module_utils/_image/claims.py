@@ -71,7 +71,8 @@ class Claims:
             return None
         if current and self.alive(current):
             raise self.overtaken(version, f"it is being made by {holders.described(current)}")
-        return replace(state, claims={**state.claims, version: self.me})
+        digests = {of: taken for of, taken in state.digests.items() if of != version}  # of a version that is gone
+        return replace(state, claims={**state.claims, version: self.me}, digests=digests)
 
     def make_room(self, volume: str, size: int) -> None:
         """An empty manifest volume of at least *size* bytes; what a dead holder left there may do."""

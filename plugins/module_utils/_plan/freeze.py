@@ -67,9 +67,11 @@ class FinishFreeze(Action):
 
 @dataclass(frozen=True)
 class UndoFreeze(Action):
-    """Give a file its own name back, which a killed run has given to an overlay that nobody has written to."""
+    """Give a file its own name back, which a killed run has given, or was to give, to an overlay that nobody has
+    written to."""
 
     words: ClassVar[str] = "take back overlay"
+    domain: str
     part: str
     path: str
 
@@ -102,7 +104,8 @@ class Facts:
     inside of it, *backing* is below it, *shared* who else needs it. *fixed*: the definition says what is below it.
 
     *shelter*: nothing, ``same`` (another name of the file), ``below`` (the file is an overlay over it) or ``foreign``.
-    *frozen*: the volume of a version that the shelter is; *touched*: the overlay over it was written to.
+    *stray*: a file that is nothing of ours, under the name that an overlay is made with. *frozen*: the volume of a
+    version that the shelter is; *touched*: the overlay over it was written to.
     """
 
     path: str
@@ -115,6 +118,7 @@ class Facts:
     shared: tuple[str, ...] = ()
     fixed: bool = False
     shelter: str = ""
+    stray: str | None = None
     frozen: str | None = None
     touched: bool = False
 
@@ -147,6 +151,8 @@ def obstacles_in(disk: Disk, volume: Volume, facts: Facts, named: Mapping[str, s
         yield f"{name} has its backing files fixed in the domain's definition (backingStore): remove that"
     if facts.shelter == "foreign":
         yield f"{shelter_of(facts.path)} is there, and nothing of ours"
+    if facts.stray:
+        yield f"{facts.stray} is there, and nothing of ours"
     if facts.half and facts.touched:
         yield (
             f"{name} was written to since a run died that was to freeze it; "

@@ -241,10 +241,9 @@ def same(source: Source, asked: Asked, shelf: Shelf) -> Version | None:
 
 
 def put_off(source: Source, asked: Asked, shelf: Shelf) -> Version | None:
-    """The version that was asked for by name, where it was made of this domain and its digest is, or was, put off."""
+    """The version that was asked for by name, where it was made of this domain and its digest is still to be taken."""
     for of in shelf.versions:
-        late = of.undigested or of.version in shelf.state.digests
-        if of.version == asked.version and late and of.provenance["domain"]["uuid"] == source.domain.uuid:
+        if of.version == asked.version and of.undigested and of.provenance["domain"]["uuid"] == source.domain.uuid:
             return of
     return None
 

@@ -32,9 +32,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable im
     Asked,
     Shelf,
     Source,
-    all_untouched,
+    is_it,
     obstacles_to,
     rename_obstacles,
+    said_seal,
     same,
     seal_of,
     to_rename,
@@ -93,7 +94,7 @@ class CopyRunning(Action):
 @dataclass(frozen=True)
 class CommitVersion(Action):
     """Write the manifest, with the parts' digests: from here on the version exists. Refused where a file is not
-    *unchanged*.
+    *unchanged*, or a path of *overlays* not laid over the volume that it says.
 
     It is signed with a key before (*signed_with* is its file), and its volumes are protected from others after.
     """
@@ -107,6 +108,7 @@ class CommitVersion(Action):
     signed_with: str | None = None
     protect: bool = field(default=True, repr=False)
     unchanged: tuple[Volume, ...] = field(default=(), repr=False)
+    overlays: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def plan_promote(source: Source, asked: Asked, shelf: Shelf, by: Mapping[str, str]) -> Plan:
@@ -252,7 +254,7 @@ def making(source: Source, asked: Asked, draft: Version, shelf: Shelf) -> list[A
             *(FreezePart(disk.target, path, pool, disk.volume, asked.checksum) for disk, path in frozen(source, draft)),
             *copy_of_nvram(source, pool, draft),
             *overlays(source),
-            replace(commit, unchanged=nvram),
+            replace(commit, unchanged=nvram, overlays={path: disk.volume for disk, path in frozen(source, draft)}),
             *(
                 FinishFreeze(disk.target, path, pool, disk.volume, asked.protect)
                 for disk, path in frozen(source, draft)
@@ -287,14 +289,14 @@ def tidying(source: Source, asked: Asked) -> Iterator[Action]:
     for target, facts in source.facts.items():
         if facts.frozen:
             yield FinishFreeze(target, facts.path, asked.pool, facts.frozen, asked.protect)
-        elif facts.half and not facts.touched:
-            yield UndoFreeze(target, facts.path)
+        elif facts.shelter == "same" or facts.half and not facts.touched:
+            yield UndoFreeze(source.domain.name, target, facts.path)
 
 
 def completing(source: Source, asked: Asked, found: Version) -> list[Action]:
     """What is still to be done about a version that is there."""
     steps: list[Action] = []
-    if all_untouched(source) and found.sealed and not seal_of(source):
+    if is_it(source, found) and found.sealed and found.sealed == said_seal(source.domain) and not seal_of(source):
         steps.append(KeepSeal(source.domain.name))
     if found.undigested and asked.checksum == "now":
         steps.append(DigestVersion(found.image, found.version, asked.pool, found.undigested))

@@ -49,6 +49,7 @@ class Ground:
 def ground_of(bench: Bench, domain: Domain, pool: str) -> Ground:
     """What freezing has to know of the disks' files, on this machine."""
     chains.covered(bench.hypervisor, (chains.file_of(bench.hypervisor, disk) for disk in domain.written_disks))
+    keep_others_away(bench, domain)
     found, stock = disks.written(bench, domain), stock_of(bench, pool)
     named = {bench.pool(pool).path_of(disk.volume): disk.volume for of in stock.versions.values() for disk in of.disks}
     reader = Reader(bench, domain, bench.pool(pool), stock, named)
@@ -58,6 +59,13 @@ def ground_of(bench: Bench, domain: Domain, pool: str) -> Ground:
         }
     seen = {target: reader.taken_back(volume, facts.get(target)) for target, volume in found.items()}
     return Ground(seen, facts, named)
+
+
+def keep_others_away(bench: Bench, domain: Domain) -> None:
+    """See that no other run freezes the domain's files, whatever image and pool that is for."""
+    for path in (chains.file_of(bench.hypervisor, disk) for disk in domain.written_disks):
+        if path and freezing.regular(path):
+            freezing.keep_others_away(bench.hypervisor, path, shelter_of(path))
 
 
 class Reader:
@@ -82,21 +90,24 @@ class Reader:
             problem, within = "", inside.snapshots_in(self.hypervisor, below) if below else ()
         except GoldenError as err:
             problem, within = err.reason, ()
-        names_here = [path, shelter_of(path)]
+        names_here = [path, shelter_of(path), beside := shelter_of(path) + freezing.OVERLAY]
+        ours = freezing.left_over(path, shelter_of(path)) and not self.shared(beside)
         others = [self.pool.path_of(name) for name in self.pool.fresh_names()]
         twins = [other for other in others if other not in names_here and freezing.same_file(file, other)]
         frozen = next((self.named[twin] for twin in twins if twin in self.named), None) if shelter == "below" else None
         debris = [twin for twin in twins if twin not in self.named]
+        known = len(debris) + (shelter == "same") + (frozen is not None) + freezing.same_file(file, beside)
         return Facts(
             path,
             near=os.stat(file).st_dev == os.stat(self.pool.path).st_dev,
             problem=problem,
-            links=os.stat(file).st_nlink - 1 - len(debris) - (shelter == "same") - (frozen is not None),
+            links=os.stat(file).st_nlink - 1 - known,
             snapshots=within,
             backing=self.pool.path_of(frozen) if frozen else below.backing if below else None,
             shared=tuple(self.shared(path)),
             fixed=disk.target in self.fixed,
             shelter=shelter,
+            stray=beside if os.path.lexists(beside) and not ours else None,
             frozen=frozen,
             touched=shelter == "below" and not inside.untouched(self.hypervisor, volume),
         )
@@ -153,7 +164,7 @@ def freeze_part(action: freeze.FreezePart, bench: Bench) -> Undo:
     def undo() -> None:
         parsed = names.parsed(volume)
         if parsed and Claims(pool, parsed.image, holder.this_process()).holds(parsed.version):
-            freezing.drop_name(name)
+            freezing.drop_twin(name)
             pool.refresh()
 
     freezing.drop_name(name)  # what a dead run left: the claim is ours
@@ -178,12 +189,11 @@ def lay_overlay(action: freeze.LayOverlay, bench: Bench) -> Undo:
     beside, shelter = pool_over(bench, action.path), shelter_of(action.path)
 
     def undo() -> None:
-        if runs_on(bench, action.domain, shelter):
-            reason = f"domain {action.domain} was started, and writes to an overlay over {shelter}"
-            raise GoldenError(f"taking back {action.path}", reason, f"'qemu-img commit {action.path}' once it is off.")
-        freezing.take_back(beside, action.path, shelter)
+        freezing.take_back(beside, action.path, shelter, lambda: runs_on(bench, action.domain, shelter))
 
+    freezing.add_name(action.path, shelter)
     try:
+        beside.refresh()
         freezing.lay_overlay(beside, action.path, shelter, action.capacity)
         now = files.find_at(bench.hypervisor, shelter)
         if not domains.read(bench.hypervisor, action.domain).off or not unchanged(now, action):
@@ -223,14 +233,8 @@ def finish_freeze(action: freeze.FinishFreeze, bench: Bench) -> Undo:
 
 @perform.register
 def undo_freeze(action: freeze.UndoFreeze, bench: Bench) -> Undo:
-    beside, overlay = pool_over(bench, action.path), files.volume_at(bench.hypervisor, action.path)
-    if not inside.untouched(bench.hypervisor, overlay):
-        raise GoldenError(
-            f"taking back the overlay {action.path}",
-            "it was written to meanwhile",
-            "Shut the domain down, leave it off, and run this again.",
-        )
-    freezing.take_back(beside, action.path, shelter_of(action.path))
+    beside, shelter = pool_over(bench, action.path), shelter_of(action.path)
+    freezing.take_back(beside, action.path, shelter, lambda: runs_on(bench, action.domain, shelter))
     return None
 
 

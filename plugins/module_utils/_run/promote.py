@@ -15,6 +15,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
     copying,
     domains,
     files,
+    freezing,
     snapshots,
     volumes,
 )
@@ -24,7 +25,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._image.claims impor
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Lineage, Version
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import promote as steps
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.freeze import DigestVersion
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.freeze import DigestVersion, shelter_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable import Asked, Shelf
 from ansible_collections.golden.libvirt.plugins.module_utils._run import channel, freeze, promotable, trust
@@ -196,6 +197,8 @@ def refuse_if_changed(action: steps.CommitVersion, bench: Bench) -> None:
         now = files.find_at(bench.hypervisor, then.path)
         if not now or (now.mtime, now.size) != (then.mtime, then.size):
             raise GoldenError(doing, f"{then.path} was written to while it was copied", advice)
+    for path, volume in action.overlays.items():
+        freezing.require_laid(path, shelter_of(path), bench.pool(action.pool).path_of(volume))
     if "snapshot" in witness:
         said = witness["snapshot"]
         there = snapshots.read(bench.hypervisor, draft.provenance["domain"]["name"], said["name"], doing)

@@ -13,6 +13,8 @@ import sys
 from support.lab import COLLECTION
 
 KILLED = pathlib.Path(__file__).with_name("killed.py")
+MEANWHILE = pathlib.Path(__file__).with_name("meanwhile.py")
+PROMOTE = str(COLLECTION / "plugins" / "modules" / "promote.py")
 SEALED = {"method": "guest", "first_boot": "systemd", "operations": ["machine-id"]}
 
 
@@ -46,8 +48,19 @@ def sealed_machine(lab, name="web", **options):
 
 def killed_run(lab, args, when="never", number=0):
     """Run promote until it is killed; what it did to pools, where it is not."""
-    done = subprocess.run(
-        [sys.executable, str(KILLED), str(COLLECTION / "plugins" / "modules" / "promote.py"), when, str(number)],
+    done = run_of(lab, args, str(KILLED), PROMOTE, when, str(number))
+    assert (done.returncode == 0) == (when == "never"), done
+    return done.stderr.split()
+
+
+def run_meanwhile(lab, args, step, number, command):
+    """Run promote, and a shell *command* before it does a *step* for the *number*-th time; what it returns."""
+    return json.loads(run_of(lab, args, str(MEANWHILE), PROMOTE, step, str(number), command).stdout)
+
+
+def run_of(lab, args, *command):
+    return subprocess.run(
+        [sys.executable, *command],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {"uri": lab.uri, **args}}),
         env={**os.environ, "PYTHONPATH": str(COLLECTION.parents[2])},
         check=False,
@@ -55,5 +68,3 @@ def killed_run(lab, args, when="never", number=0):
         text=True,
         timeout=120,
     )
-    assert (done.returncode == 0) == (when == "never"), done
-    return done.stderr.split()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Overtaken
@@ -153,6 +154,13 @@ def test_a_manifest_with_any_byte_changed_is_another_or_none():
     start = whole.index(b'"content"')
     for place in range(start, len(whole)):
         assert version_in(whole[:place] + b"x" + whole[place + 1 :]) in (None, version_by(1))
+
+
+def test_a_claim_forgets_the_digests_of_another_version_of_that_name():
+    store, mine = MemoryStore(), {"3": {"a": "d"}, "4": {"b": "d"}}
+    journal.Journal(store, "web", store.clock()).change(lambda state: replace(state, digests=mine))
+    claims_in(store).take("4", 500)
+    assert journal.Journal(store, "web", store.clock()).settled()[1].state.digests == {"3": {"a": "d"}}
 
 
 def test_a_living_holders_claim_is_left_alone():

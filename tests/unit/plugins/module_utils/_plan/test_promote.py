@@ -365,6 +365,7 @@ FACTS = Facts(PATH)
         ({"shared": ("domain other",)}, "needed by others: domain other"),
         ({"fixed": True}, "backingStore"),
         ({"shelter": "foreign"}, "nothing of ours"),
+        ({"stray": "/srv/stray"}, "/srv/stray is there, and nothing of ours"),
         ({"shelter": "below", "touched": True}, "merge it"),
     ],
 )
@@ -384,6 +385,7 @@ FREEZING = ["freeze into version", "continue on overlay", "commit version", "bui
     [
         ({}, []),
         ({"shelter": "below"}, ["take back overlay"]),
+        ({"shelter": "same"}, ["take back overlay"]),
         ({"shelter": "below", "frozen": "golden.web.1.vda.qcow2"}, ["build overlay on version"]),
     ],
 )
@@ -421,3 +423,28 @@ def test_the_seal_of_what_was_frozen_is_renewed():
     draft = replace(plan.actions[0].draft, disks=(replace(plan.actions[0].draft.disks[0], sha256="x"),))
     after = replace(before, disks={"vda": volume(mtime="2.0")}, untouched={"vda": "golden.web.1.vda.qcow2"})
     assert words(plan_promote(after, replace(ASKED, freeze=True, sealed=True), Shelf([draft]), BY)) == ["renew seal"]
+
+
+def test_only_a_seal_that_the_frozen_version_has_is_renewed():
+    before = source(domain={"record": Record(seal=SEAL)}, facts={"vda": FACTS})
+    asked = replace(ASKED, freeze=True, recipe="r")
+    draft = plan_promote(before, replace(asked, sealed=True), Shelf(), BY).actions[0].draft
+    shelf = Shelf([replace(draft, disks=(replace(draft.disks[0], sha256="x"),))])
+    known = replace(before, disks={"vda": volume(mtime="2.0")}, untouched={"vda": "golden.web.1.vda.qcow2"})
+    clone = replace(known, untouched={"vda": "golden.base.1.vda.qcow2"})
+    unsealed = replace(known, domain=replace(known.domain, record=Record()))
+    resealed = replace(known, domain=replace(known.domain, record=Record(seal=replace(SEAL, method="other"))))
+    for of, steps in ((known, ["renew seal"]), (clone, []), (unsealed, []), (resealed, [])):
+        assert words(plan_promote(of, asked, shelf, BY)) == steps
+
+
+def test_a_version_whose_digest_was_taken_is_that_of_its_own_state_only():
+    freezing = replace(ASKED, freeze=True, checksum="deferred")
+    draft = plan_promote(source(facts={"vda": FACTS}), freezing, Shelf(), BY).actions[0].draft
+    digested = replace(draft, disks=(replace(draft.disks[0], sha256="x"),))
+    shelf = Shelf([digested], State(digests={"1": {"golden.web.1.vda.qcow2": "x"}}))
+    named = replace(freezing, version="1", checksum="now")
+    untouched = source(untouched={"vda": "golden.web.1.vda.qcow2"}, facts={"vda": FACTS})
+    assert plan_promote(untouched, named, shelf, BY).actions == ()
+    with pytest.raises(Refused, match="made from something else"):
+        plan_promote(source(), named, shelf, BY)
