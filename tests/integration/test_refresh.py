@@ -152,14 +152,17 @@ def test_clones_that_are_off_stay_off_and_those_named_that_are_not_there_are_tol
 
 
 def test_what_a_killed_run_has_begun_is_tested_by_the_next(lab, refresh):
-    good, bad = fleet(lab, "a-good", "b-bad")
-    begun = {"domains": [good, bad], "to": "version", "channel": "stable", "image_pool": lab.pool, "undo_for": "ever"}
-    assert not lab.run("revert", begun).get("failed")
+    good, bad, kept_bad = fleet(lab, "a-good", "b-bad", "c-bad")
+    begun = {"domains": [good, bad], "to": "version", "channel": "stable", "image_pool": lab.pool}
+    assert not lab.run("revert", {**begun, "undo_for": "settled"}).get("failed")
+    # Not begun by a run: somebody keeps that for himself.
+    assert not lab.run("revert", {**begun, "domains": [kept_bad], "undo_for": "ever"}).get("failed")
     lab.domain(good).destroy()
     code, said = refresh(max_failures="1", undo_for="")
     assert code != 0 and f"{good} on here: refreshed" in said and f"{bad} on here: put back" in said, said
-    assert (version(lab, good), version(lab, bad)) == ("2", "1") and lab.state(good) == "running"
-    assert kept(lab) == [f"{good}.before.2.json"]
+    assert f"{kept_bad} on here: unchanged" in said, said
+    assert [version(lab, name) for name in (good, bad, kept_bad)] == ["2", "1", "2"] and lab.state(good) == "running"
+    assert sorted(kept(lab)) == [f"{good}.before.2.json", f"{kept_bad}.before.json"]
 
 
 def test_a_clone_that_cannot_be_refreshed_is_what_it_was(lab, refresh):
