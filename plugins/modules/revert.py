@@ -261,6 +261,12 @@ reverts:
     failed:
       description: Whether it failed; RV(reverts[].msg) says why.
       type: bool
+    settled:
+      description:
+        - Whether it got to where it was to go all the same, as when its guest is late. Else it is what it was, unless
+          RV(reverts[].left) says otherwise.
+      returned: failure after it was begun
+      type: bool
     msg:
       description: What went wrong.
       returned: failure

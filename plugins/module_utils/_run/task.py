@@ -203,7 +203,7 @@ def item_result(
         if isinstance(err, Overtaken) and again and not err.left and not bench.company:
             newly = planned_anew(item.item, verb, bench, params)
             return item_result(newly, verb, bench, params, check, again=again - 1)
-        result.update(err.result(), changed=bool(err.left))
+        result.update(err.result(), changed=bool(err.left), settled=err.settled)
     return result
 
 

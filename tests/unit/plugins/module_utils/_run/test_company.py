@@ -15,6 +15,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Gold
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run.company import FROZEN, Company
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Lanes, carry_out, perform
+from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Verb, item_result
 
 LOG = []
 
@@ -35,6 +36,19 @@ class Last(Step):
 @dataclass(frozen=True)
 class Gathering(Step):
     gathers: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Stuck(Step):
+    pass
+
+
+@perform.register
+def stuck(action: Stuck, bench: Bench):
+    def undo():
+        raise GoldenError(action.name, "it stays")
+
+    return undo
 
 
 @perform.register
@@ -90,3 +104,10 @@ def test_those_that_gather_wait_only_for_each_other(fails):
     said = together((Gathering("a"),), (Step("b", seconds=0.1, fails=fails), Gathering("c")), (Step("d"),))
     assert all(said) if fails else not any(said)
     assert threading.active_count() < 10
+
+
+@pytest.mark.parametrize(("step", "settled"), [(Stuck("a"), False), (Last("a"), True)])
+def test_what_stays_because_it_cannot_be_undone_is_not_settled(step, settled):
+    plan = Plan("one", (Step("first"), step, Step("b", fails=True)))
+    result = item_result(plan, Verb("ones", lambda bench, params: ()), Bench(hypervisor=None), {}, False)
+    assert result["failed"] and result["changed"] and result["left"] and result["settled"] is settled
