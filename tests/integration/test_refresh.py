@@ -18,6 +18,11 @@ from support import versions
 from support.lab import COLLECTION
 
 TESTS = """\
+- name: Take the hypervisor along
+  ansible.builtin.set_fact: {gone: true}
+  delegate_to: here
+  delegate_facts: true
+  when: golden_domain is search('alone')
 - name: Look at the version
   ansible.builtin.assert:
     that: golden_domain is not search('bad')
@@ -175,3 +180,14 @@ def test_a_clone_that_cannot_be_refreshed_is_what_it_was(lab, refresh):
     code, said = refresh(force="true")
     assert code == 0 and version(lab, name) == "2", said
     assert lab.domain(name).state()[0] == libvirt.VIR_DOMAIN_RUNNING
+
+
+def test_a_hypervisor_that_is_gone_hides_nothing_and_the_next_run_goes_on(lab, refresh):
+    alone, later = fleet(lab, "a-alone-bad", "b")
+    code, said = refresh(max_failures="100%")
+    assert code != 0 and "2 of 2 clones were not refreshed" in said, said
+    assert f"{alone} on here: failed Look at the version: it is bad; and putting it back failed: " in said, said
+    assert f"{later} on here: failed it could not be reached any more; it may have gone to the version" in said, said
+    assert (version(lab, alone), version(lab, later)) == ("2", "1")
+    code, said = refresh(tasks="")
+    assert code == 0 and all(f"{name} on here: refreshed" in said for name in (alone, later)), said
