@@ -69,6 +69,7 @@ def refresh(lab, pytestconfig):
                 "ANSIBLE_COLLECTIONS_PATH": str(COLLECTION.parents[2]),
                 "ANSIBLE_NOCOLOR": "1",
                 "ANSIBLE_SHOW_CUSTOM_STATS": "1",
+                "ANSIBLE_PIPELINING": "1",
             },
             check=False,
             capture_output=True,

@@ -111,3 +111,12 @@ def test_what_stays_because_it_cannot_be_undone_is_not_settled(step, settled):
     plan = Plan("one", (Step("first"), step, Step("b", fails=True)))
     result = item_result(plan, Verb("ones", lambda bench, params: ()), Bench(hypervisor=None), {}, False)
     assert result["failed"] and result["changed"] and result["left"] and result["settled"] is settled
+
+
+def test_what_is_done_is_settled_although_its_result_cannot_be_read():
+    def finish(bench, params, item):
+        raise GoldenError("asking the guest", "it does not answer")
+
+    verb = Verb("ones", lambda bench, params: (), finish)
+    result = item_result(Plan("one", (Step("a"),)), verb, Bench(hypervisor=None), {}, False)
+    assert result["failed"] and result["changed"] and result["settled"]
