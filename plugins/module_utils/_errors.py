@@ -13,7 +13,10 @@ class GoldenError(Exception):
 
     *doing* is a phrase such as ``cloning web-01 from web@stable``, *reason* what came of it (libvirt's answer, where
     libvirt answered), *advice* what to do next, *code* libvirt's error number, *left* what could not be undone.
+    *settled* says that this is meant to be so: it came to where what was done stays done.
     """
+
+    settled = False
 
     def __init__(
         self,

@@ -132,7 +132,7 @@ class Before:
     The volume *record* says so. *volumes* are what is kept for it, *replaced* the files by disk target (or nvram) that
     others took the place of, *successors* the volumes made for these. *until* (UTC, ISO 8601) is when it may go; None
     is when somebody says so. *state* and *xml* are the domain's then; *variables* is a copy of UEFI variables whose
-    file the clone went on using.
+    file the clone went on using. *open* says that a run wanted to settle it, and has not come to that.
     """
 
     record: Made
@@ -146,6 +146,7 @@ class Before:
     replaced: Mapping[str, str] = field(default_factory=dict)
     successors: tuple[Made, ...] = ()
     variables: Made | None = None
+    open: bool = False
 
     @property
     def all(self) -> tuple[Made, ...]:

@@ -290,7 +290,8 @@ images:
           description:
             - What is kept of it, so that M(golden.libvirt.revert) can bring it back to what it was before it last went
               to a version. V(created) is when that was, V(until) when what is kept may go, null where that has no end,
-              V(state) the state that it was in then.
+              V(state) the state that it was in then, V(open) whether a run such as the playbook
+              C(golden.libvirt.refresh) went there and has not settled that yet.
             - Null where nothing is kept.
           type: dict
         orphaned:

@@ -53,8 +53,9 @@ options:
         since is lost. Where more than one such way is kept, the next one goes back by one more.
       - V(stay) goes nowhere. What is kept to go back to is removed, or, with O(undo_for), only gets an end where it
         has none.
+      - V(settle) is the same of what is kept with O(undo_for=settled) only. Other ways back stay as they are.
     type: str
-    choices: [snapshot, version, before, stay]
+    choices: [snapshot, version, before, stay, settle]
     default: snapshot
   snapshot:
     description: The snapshot's name, exactly. Required when O(to=snapshot).
@@ -72,6 +73,8 @@ options:
     description:
       - How long O(to=before) shall be possible, in minutes, hours, days or weeks, such as V(2h) or V(7d), or V(ever)
         for until O(to=stay). After that time it is still possible until what is kept is removed.
+      - V(settled) is until O(to=settle), for who goes to a version to test it. M(golden.libvirt.image_info) tells which
+        clones that has not come for.
       - Without it, the old disks are deleted. Kept ones take the space that they took before.
     type: str
   power:
@@ -130,7 +133,7 @@ attributes:
     support: none
     details:
       - What a guest wrote since cannot be told from outside, so that every run reverts and is RV(ignore:changed).
-        O(to=stay) changes nothing the second time.
+        O(to=stay) and O(to=settle) change nothing the second time.
 seealso:
   - module: golden.libvirt.snapshot
   - module: golden.libvirt.snapshot_info
@@ -258,6 +261,12 @@ reverts:
     failed:
       description: Whether it failed; RV(reverts[].msg) says why.
       type: bool
+    settled:
+      description:
+        - Whether it got to where it was to go all the same, as when its guest is late. Else it is what it was, unless
+          RV(reverts[].left) says otherwise.
+      returned: failure after it was begun
+      type: bool
     msg:
       description: What went wrong.
       returned: failure
@@ -282,7 +291,7 @@ SPEC = {
     **IMAGE_POOL,
     **TRUST,
     "domains": {"type": "list", "elements": "str", "required": True, "aliases": ["domain"]},
-    "to": {"type": "str", "choices": ["snapshot", "version", "before", "stay"], "default": "snapshot"},
+    "to": {"type": "str", "choices": ["snapshot", "version", "before", "stay", "settle"], "default": "snapshot"},
     "snapshot": {"type": "str", "aliases": ["name"]},
     "version": {"type": "str"},
     "channel": {"type": "str"},

@@ -26,6 +26,22 @@ BOOK = """\
     - ansible.builtin.debug:
         msg: "{{ inventory_hostname }} is on {{ golden_hypervisor }} at {{ ansible_libvirt_uri }}"
 """
+# A play of somebody's own, which takes one hypervisor after the other.
+SERIAL = """\
+- hosts: hypervisors
+  serial: 1
+  gather_facts: false
+  roles:
+    - role: golden.libvirt.clones
+      vars:
+        clones_uri: "{{ golden_uri }}"
+        clones_image_pool: "{{ golden_image_pool }}"
+        clones_image: web
+        clones_version: "1"
+        clones_names: ["{{ clone_names }}"]
+        clones_hypervisors: "{{ groups.hypervisors }}"
+        clones_unreachable: warn
+"""
 
 
 @pytest.fixture
@@ -66,13 +82,13 @@ class Playbook:
         self.lab = lab
         self.said = ""
 
-    def __call__(self, names, *options, more=(), fails=False, **variables):
+    def __call__(self, names, *options, more=(), fails=False, text=BOOK, **variables):
         """For the clones *names*, on the fleet and *more* hypervisors, which nothing listens for."""
         there = {name: {"golden_uri": of.uri, "golden_image_pool": of.pool} for name, of in self.fleet.items()}
         gone = {name: {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1} for name in more}
         inventory, book = self.lab.path / "hosts.json", self.lab.path / "book.yml"
         inventory.write_text(json.dumps({"hypervisors": {"hosts": {**there, **gone}}, "all": {"vars": LOCAL}}))
-        book.write_text(BOOK)
+        book.write_text(text)
         extra = {
             "clone_image": "web",
             "clone_version": "1",
@@ -132,6 +148,9 @@ def test_each_name_is_made_once_where_the_version_is_and_stays_there(fleet, lab,
 def test_what_may_be_on_a_hypervisor_that_was_not_read_is_not_made_twice(fleet, lab, play):
     play("w{1..2}", more=["gone"], fails=True)
     assert f"{lab.prefix}-w1, {lab.prefix}-w2 may be on what was not read" in play.said
+    assert play.where() == [[], [], []]
+    play("w{1..2}", text=SERIAL, fails=True)
+    assert "this play takes only some at a time. Nothing was made" in play.said
     assert play.where() == [[], [], []]
     play("w{1..2}", "--limit", "kvm1", clone_unreachable="warn")
     assert "not read: kvm2, kvm3" in play.said

@@ -200,6 +200,7 @@ def test_what_does_not_fit_is_refused(lab):
         (to(lab, "version", name, safety_snapshot="s"), "say with 'undo_for' how long these are kept"),
         (to(lab, "before", name, undo_for="2h"), "'to: before' goes without undo_for"),
         (to(lab, "stay", name, version="2"), "'to: stay' goes without version"),
+        (to(lab, "stay", name, undo_for="ever"), "'to: stay' gives an end, and 'ever' is none"),
         (to(lab, "before", lab.machine("other")), "not a clone of an image"),
     ):
         assert said in lab.run_and_compare("revert", args, fails=True)["msg"]

@@ -14,6 +14,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings impo
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
 
 NVRAM, BEFORE = "nvram", "before"
+# For how long a clone can be put back: until somebody says otherwise, or until what was begun is settled.
+EVER, SETTLED = "ever", "settled"
 
 
 @dataclass(frozen=True)

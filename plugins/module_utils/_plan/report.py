@@ -226,4 +226,4 @@ def undo_of(descendant: Descendant) -> Facts | None:
     if not descendant.befores:
         return None
     newest = descendant.befores[-1]
-    return {"created": newest.created, "until": newest.until, "state": newest.state}
+    return {"created": newest.created, "until": newest.until, "state": newest.state, "open": newest.open}

@@ -25,6 +25,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan import action
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import (
     BEFORE,
     NVRAM,
+    SETTLED,
     Clone,
     KeepBefore,
     files_of,
@@ -253,6 +254,7 @@ def what_is_kept(reset: Reset, clone: Clone, parts: Sequence[str], new: tuple[Ma
         replaced=replaced,
         successors=new,
         variables=Made(clone.pool, free_name(clone, BEFORE, "fd")) if clone.variables and NVRAM not in parts else None,
+        open=reset.undo_for == SETTLED,
     )
 
 

@@ -147,10 +147,13 @@ def left(clone: Clone, before: Before, then: Domain) -> Iterator[str]:
     yield from (path for part, path in files_of(clone.domain).items() if path not in ours and part != NVRAM)
 
 
-def plan_settling(clone: Clone, until: str | None) -> Plan:
-    """The clone stays what it is: what is kept of what it was goes, or gets an end (*until*) where it has none yet."""
-    staying = clone.lasting if until else ()
-    endless = [before for before in staying if before.until is None]
+def plan_settling(clone: Clone, until: str | None, *, begun: bool = False) -> Plan:
+    """The clone stays what it is: what is kept of what it was goes, or gets an end (*until*) where it has none yet.
+
+    Where only what was *begun* is settled, what somebody keeps for a time of its own stays as it is.
+    """
+    staying = [before for before in clone.lasting if until or (begun and not before.open)]
+    endless = [before for before in staying if before.until is None and (before.open or not begun)]
     renewed = tuple(ending(clone, endless, until))
     there = [*(before for before in staying if before not in endless), *renewed]
     plan = plan_parting(clone, [before for before in clone.befores if before not in staying], endless, renewed)
@@ -175,7 +178,7 @@ def ending(clone: Clone, endless: Sequence[Before], until: str | None) -> Iterat
     for before in endless:
         record = Made(before.record.pool, free_name(clone, BEFORE, "json"))
         clone = replace(clone, taken={*clone.taken, record.volume})
-        yield replace(before, record=record, until=until)
+        yield replace(before, record=record, until=until, open=False)
 
 
 def plan_parting(

@@ -45,6 +45,7 @@ def bytes_of(before: Before) -> bytes:
             "replaced": dict(before.replaced),
             "successors": [pair(made) for made in before.successors],
             "variables": pair(before.variables) if before.variables else None,
+            "open": before.open,
         },
     )
 
@@ -66,6 +67,7 @@ def before_from(record: Made, said: Mapping[str, Any]) -> Before:
         replaced=said["replaced"],
         successors=tuple(Made(*made) for made in said["successors"]),
         variables=Made(*said["variables"]) if said["variables"] else None,
+        open=said.get("open", False),
     )
 
 
@@ -80,7 +82,10 @@ def befores_in(pool: Pool) -> list[Before]:
 
 
 def befores_by_domain(bench: Bench, domains: Iterable[Domain], image_pool: str) -> dict[str, list[Before]]:
-    """What is kept of each of *domains*, by UUID, the newest last: in the pools of images and of clones."""
+    """What is kept of each of *domains*, by UUID, the newest last: in the pools of images and of clones.
+
+    Where a run that settled one was cut off, it is there twice; the open one is the newer, and still to be settled.
+    """
     there = list(domains)
     origins = [domain.record.origin for domain in there if domain.record.origin]
     found: dict[str, list[Before]] = {domain.uuid: [] for domain in there}
@@ -91,4 +96,4 @@ def befores_by_domain(bench: Bench, domains: Iterable[Domain], image_pool: str) 
             continue
         for before in befores_in(pool):
             found.get(before.uuid, []).append(before)
-    return {uuid: sorted(befores, key=lambda before: before.created) for uuid, befores in found.items()}
+    return {uuid: sorted(befores, key=lambda before: (before.created, before.open)) for uuid, befores in found.items()}

@@ -111,7 +111,7 @@ def carry_out(plan: Plan, bench: Bench) -> None:
     """All actions in order. Where one fails (or the run is told to end) those before it are undone, newest first, as
     far as they are not settled. In company, nothing is settled or ends before the others have come so far.
 
-    Raises what the action raised, with what stays added to its *left*.
+    Raises what the action raised, with what stays added to its *left*, and whether that is *settled*.
     """
     with Lane(bench.lanes) as lane:
         carry_out_in(lane, plan, bench)
@@ -145,8 +145,9 @@ def carry_out_in(lane: Lane, plan: Plan, bench: Bench) -> None:
         if waiting:
             waiting.fail(plan.item)
         left = kept + take_back(done)
-        if left and isinstance(err, GoldenError):
+        if isinstance(err, GoldenError):
             err.left += tuple(left)
+            err.settled = bool(kept)
         raise
 
 

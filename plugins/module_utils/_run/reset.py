@@ -14,7 +14,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._image import holde
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Before, Domain, Origin
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import reset, undo
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.age import seconds_of
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import Clone
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import EVER, SETTLED, Clone
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run import source
@@ -24,8 +24,6 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
 from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import signers_in
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
-
-EVER = "ever"
 
 
 class Resets:
@@ -43,7 +41,7 @@ class Resets:
 
     def time_of(self, undo_for: str | None) -> str | None:
         """When *undo_for* is over; None where it is not."""
-        if undo_for is None or undo_for == EVER:
+        if undo_for in (None, EVER, SETTLED):
             return None
         return holder.time_of(self.seconds + seconds_of(undo_for, "undo_for"))
 
@@ -67,8 +65,8 @@ class Resets:
             raise Refused(f"reverting {name}", doing, "Wait for it to end.")
         clone = self.clone(domain, origin, befores)
         power, force, generation = self.params["power"], self.params["force"], str(uuid.uuid4())
-        if self.params["to"] == "stay":
-            return undo.plan_settling(clone, self.until)
+        if self.params["to"] in ("stay", "settle"):
+            return undo.plan_settling(clone, self.until, begun=self.params["to"] == "settle")
         if self.params["to"] == "before":
             back = undo.Undo(power, force, generation, self.waiting, holder.this_process())
             return undo.plan_undo(back, clone)

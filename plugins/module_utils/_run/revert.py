@@ -19,6 +19,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
     snapshots,
     volumes,
 )
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import EVER, SETTLED
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.reset import awaiting
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import (
@@ -49,7 +50,7 @@ def refuse_unfit(params: Params) -> None:
     """Raise where options were given that say nothing of where it goes."""
     to = params["to"]
     known = {"snapshot": ("snapshot", "safety_snapshot"), "version": ("version", "channel", "undo_for")}
-    fit = {**known, "stay": ("undo_for",)}.get(to, ())
+    fit = {**known, "stay": ("undo_for",), "settle": ("undo_for",)}.get(to, ())
     unfit = [
         option
         for option in ("snapshot", "safety_snapshot", "version", "channel", "undo_for")
@@ -60,6 +61,9 @@ def refuse_unfit(params: Params) -> None:
         if "safety_snapshot" in unfit:
             advice = "A snapshot would go with the disks that it is in: say with 'undo_for' how long these are kept."
         raise Refused("reading where to go", f"'to: {to}' goes without {', '.join(unfit)}", advice)
+    if to in ("stay", "settle") and params["undo_for"] in (EVER, SETTLED):
+        advice = "Say how long it is kept, such as 7d; leave 'undo_for' out to remove it."
+        raise Refused("reading where to go", f"'to: {to}' gives an end, and '{params['undo_for']}' is none", advice)
 
 
 def to_snapshot(bench: Bench, params: Params) -> Callable[[str], Plan]:

@@ -196,14 +196,16 @@ def item_result(
     }
     if check:
         return result
+    done = False
     try:
         carry_out(item, bench)
+        done = True
         result.update(verb.finish(bench, params, item))
     except GoldenError as err:
-        if isinstance(err, Overtaken) and again and not err.left and not bench.company:
+        if isinstance(err, Overtaken) and again and not (done or err.left) and not bench.company:
             newly = planned_anew(item.item, verb, bench, params)
             return item_result(newly, verb, bench, params, check, again=again - 1)
-        result.update(err.result(), changed=bool(err.left))
+        result.update(err.result(), changed=bool(err.left) or (done and item.changed), settled=done or err.settled)
     return result
 
 

@@ -133,6 +133,22 @@ def test_settling():
     assert undo.plan_settling(went(reset.plan_reset(RESET, there())), "2026-04-01").actions == ()
 
 
+def test_what_was_begun_is_settled_and_what_somebody_else_keeps_is_not():
+    now = went(reset.plan_reset(replace(RESET, undo_for="settled", until=None), there()))
+    (begun,) = now.befores
+    assert begun.open and begun.until is None
+    ever = replace(begun, record=Made("golden", "ever.json"), volumes=(), replaced={}, open=False)
+    timed = replace(ever, record=Made("golden", "timed.json"), until="2026-03-30")
+    now = replace(now, befores=(ever, timed, begun), taken=[*now.taken, "ever.json", "timed.json"])
+    plan = undo.plan_settling(now, "2026-03-02", begun=True)
+    assert [action.before.until for action in plan.actions if isinstance(action, before.KeepBefore)] == ["2026-03-02"]
+    assert not plan.actions[1].before.open
+    assert [action.volume for action in plan.actions if action.words == "delete volume"] == [RECORD.volume]
+    plan = undo.plan_settling(now, None, begun=True)
+    assert [action.volume for action in plan.actions[:-1]] == [DISK.volume, RECORD.volume]
+    assert undo.plan_settling(replace(now, befores=(ever, timed)), None, begun=True).actions == ()
+
+
 def test_all_that_stands_in_the_way_of_going_back():
     now = went(reset.plan_reset(RESET, there()), leavings=Leavings(snapshots=("s1",), saved=True))
     now = replace(now, taken=[NEW.volume], domain=replace(now.domain, name="other"))

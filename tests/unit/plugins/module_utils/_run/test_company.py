@@ -16,6 +16,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Gold
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run.company import FROZEN, Company
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Lanes, carry_out, perform
+from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Verb, item_result
 
 LOG = []
 
@@ -36,6 +37,19 @@ class Last(Step):
 @dataclass(frozen=True)
 class Gathering(Step):
     gathers: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class Stuck(Step):
+    pass
+
+
+@perform.register
+def stuck(action: Stuck, bench: Bench):
+    def undo():
+        raise GoldenError(action.name, "it stays")
+
+    return undo
 
 
 @perform.register
@@ -115,3 +129,19 @@ def test_an_undo_that_fails_in_whatever_way_keeps_no_other_from_being_done():
     (left,) = failed.value.left
     assert "undoing (action stubborn step) failed" in left
     assert "Input/output error" in left
+
+
+@pytest.mark.parametrize(("step", "settled"), [(Stuck("a"), False), (Last("a"), True)])
+def test_what_stays_because_it_cannot_be_undone_is_not_settled(step, settled):
+    plan = Plan("one", (Step("first"), step, Step("b", fails=True)))
+    result = item_result(plan, Verb("ones", lambda bench, params: ()), Bench(hypervisor=None), {}, False)
+    assert result["failed"] and result["changed"] and result["left"] and result["settled"] is settled
+
+
+def test_what_is_done_is_settled_although_its_result_cannot_be_read():
+    def finish(bench, params, item):
+        raise GoldenError("asking the guest", "it does not answer")
+
+    verb = Verb("ones", lambda bench, params: (), finish)
+    result = item_result(Plan("one", (Step("a"),)), verb, Bench(hypervisor=None), {}, False)
+    assert result["failed"] and result["changed"] and result["settled"]
