@@ -127,14 +127,16 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
 def put_in_place(clone: Clone, power: str, record: Record, spared: Collection[Made]) -> Iterator[Action]:
     """When the clone is defined anew: what starts it, settles that, and removes what its snapshots have left.
 
-    Files that are *spared* stay.
+    Files that are *spared* stay. The *record* is settled without a holder: who is cut off after that was not cut off
+    in going there, and what the clone has written since is kept like anything else.
     """
     domain = clone.domain
     if clone.leavings.saved:
         yield DiscardMemory(domain.name)
     if power != "shutoff":
         yield actions.StartDomain(domain.name, paused=power == "paused")
-    yield actions.MarkClone(domain.name, True, domain.uuid, record)
+    settled = replace(record, origin=replace(record.origin, holder=None) if record.origin else None)
+    yield actions.MarkClone(domain.name, True, domain.uuid, settled)
     yield from (ForgetSnapshot(domain.name, snapshot) for snapshot in clone.leavings.snapshots)
     for file in clone.leavings.files:
         if Made(file.pool, file.name) not in spared:
@@ -236,9 +238,10 @@ def free_name(clone: Clone, part: str, ending: str) -> str:
 
 def what_is_kept(reset: Reset, clone: Clone, parts: Sequence[str], new: tuple[Made, ...]) -> Before | None:
     """What is kept of the clone so that it can be put back; None where that is not asked for, or is kept already by
-    a run that was cut off after it."""
+    a run to the same version that was cut off before it started the clone."""
     domain, lasting = clone.domain, clone.lasting
-    if reset.undo_for is None or (clone.interrupted and lasting and succeeded(clone, lasting[-1], parts)):
+    again = clone.interrupted and domain.off and reset.source.version == clone.origin.version
+    if reset.undo_for is None or (again and lasting and succeeded(clone, lasting[-1], parts)):
         return None
     replaced = {part: path for part, path in files_of(domain).items() if part in parts}
     return Before(

@@ -199,7 +199,7 @@ def plan_parting(
         *([mark(clone, now)] if renewed else []),
         *(KeepBefore(domain.name, before.record.pool, before.record.volume, before) for before in renewed),
         *deletions,
-        *([mark(clone, then)] if deletions else []),
+        *([mark(clone, then)] if deletions or clone.interrupted else []),
     )
     return Plan(
         item=domain.name,
@@ -210,7 +210,9 @@ def plan_parting(
 
 
 def mark(clone: Clone, made: tuple[Made, ...]) -> actions.MarkDomain:
-    return actions.MarkDomain(clone.domain.name, replace(clone.domain.record, origin=replace(clone.origin, made=made)))
+    """Say what was *made* for it, and that no run is on its way with it any more."""
+    origin = replace(clone.origin, made=made, holder=None)
+    return actions.MarkDomain(clone.domain.name, replace(clone.domain.record, origin=origin))
 
 
 def what_of(clone: Clone, before: Before) -> list[dict[str, Any]]:

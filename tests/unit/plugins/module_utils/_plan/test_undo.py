@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Made, Origin, Record, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Holder, Made, Origin, Record, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import before, clone, reset, undo
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part
@@ -20,6 +20,7 @@ XML = """<domain type='qemu'><name>web-01</name><uuid>u-1</uuid><genid>old</geni
 <disk type='file'><driver name='qemu' type='raw'/><source file='/p/web-01.seed.iso'/><target dev='vdb'/></disk>
 </devices></domain>"""
 DISK, SEED, NEW = (Made("golden", f"web-01.{name}") for name in ("vda.qcow2", "seed.iso", "vda.2.qcow2"))
+HOLDER = Holder("host", "boot", 1, "1", 0)
 RECORD = Made("golden", "web-01.before.json")
 ORIGIN = Origin("web", "4", "stable", True, "2026", made=(DISK, SEED))
 SOURCE = clone.Source(
@@ -103,11 +104,31 @@ def test_what_is_kept_goes_with_the_next_revert_after_its_time(options, gone):
     assert [action.volume for action in plan.actions if action.words == "delete volume"] == gone
 
 
-def test_a_run_that_was_cut_off_keeps_nothing_twice():
-    now = went(reset.plan_reset(RESET, there()), interrupted=True)
-    assert not [action for action in reset.plan_reset(RESET, now).actions if isinstance(action, before.KeepBefore)]
-    then = replace(now, interrupted=False)
-    assert [action for action in reset.plan_reset(RESET, then).actions if isinstance(action, before.KeepBefore)]
+@pytest.mark.parametrize(
+    ("interrupted", "state", "version", "kept"),
+    [
+        (True, "shutoff", "5", False),
+        (False, "shutoff", "5", True),
+        (True, "running", "5", True),  # it was started, and has written since
+        (True, "shutoff", "6", True),
+    ],
+)
+def test_a_run_that_was_cut_off_before_the_clone_started_keeps_nothing_twice(interrupted, state, version, kept):
+    now = went(reset.plan_reset(RESET, there()), interrupted=interrupted)
+    now = replace(now, domain=replace(now.domain, state=state))
+    plan = reset.plan_reset(replace(RESET, source=replace(SOURCE, version=version)), now)
+    assert any(isinstance(action, before.KeepBefore) for action in plan.actions) is kept
+
+
+def test_no_holder_outlives_the_start_nor_the_settling():
+    asked = replace(RESET, holder=HOLDER)
+    plan = reset.plan_reset(asked, there())
+    (settled,) = (action for action in plan.actions if action.words == "mark clone")
+    assert (plan.actions[0].record.origin.holder, settled.record.origin.holder) == (HOLDER, None)
+    cut = went(plan, interrupted=True)
+    cut = replace(cut, origin=replace(cut.origin, holder=HOLDER))
+    for until in (None, "2026-04-01"):  # the one removes what is kept, the other finds nothing else to do
+        assert undo.plan_settling(cut, until).actions[-1].record.origin.holder is None
 
 
 def test_a_record_whose_disks_are_in_use_is_spent_and_no_disk_goes_with_it():
