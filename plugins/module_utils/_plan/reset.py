@@ -19,15 +19,16 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Made,
     Origin,
     Record,
-    Volume,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import (
     BEFORE,
     NVRAM,
+    CheckDomain,
     Clone,
     KeepBefore,
     files_of,
+    holder_of,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import ForgetSnapshot
@@ -94,9 +95,11 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
     return Plan(
         item=domain.name,
         actions=(
+            CheckDomain(domain.name, domain, holder_of(domain)),
             actions.MarkDomain(domain.name, replace(domain.record, origin=marked)),
             *new_volumes(source, clone, parts),
             *keeping(keep, clone),
+            CheckDomain(domain.name, domain, reset.holder),  # copies may have taken their time
             *([] if domain.off else [actions.StopDomain(domain.name)]),
             actions.DefineDomain(domain.name, xml),
             *put_in_place(clone, power, Record(between), kept),
@@ -266,17 +269,9 @@ def succeeded(clone: Clone, before: Before, parts: Sequence[str]) -> bool:
     return bool(used) and used <= set(before.successors)
 
 
-def chain(clone: Clone, path: str | None) -> Iterator[Volume]:
-    """The volumes of the clone and its snapshots that a disk at *path* consists of."""
-    known = {**{file.path: file for file in clone.leavings.files}, **clone.volumes}
-    while path and path in known:
-        yield known[path]
-        path = known[path].backing
-
-
 def made_at(clone: Clone, paths: Collection[str]) -> tuple[Made, ...]:
     """What the files at *paths* consist of, as far as it was made for the clone or its snapshots."""
-    return tuple(Made(file.pool, file.name) for path in sorted(paths) for file in chain(clone, path))
+    return tuple(Made(file.pool, file.name) for path in sorted(paths) for file in clone.chain(path))
 
 
 def keeping(keep: Before | None, clone: Clone) -> Iterator[Action]:
@@ -336,7 +331,7 @@ def path_of(domain: Domain, target: str) -> str | None:
 
 def loss(clone: Clone, target: str, path: str) -> dict[str, Any]:
     """What goes of a disk, or is kept: the file, and how many bytes the clone had written into it."""
-    sizes = [volume.allocation for volume in chain(clone, path)]
+    sizes = [volume.allocation for volume in clone.chain(path)]
     return {"disk": target, "file": path, "bytes": sum(sizes) if sizes else None}
 
 

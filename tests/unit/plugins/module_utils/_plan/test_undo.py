@@ -56,9 +56,11 @@ def words(plan) -> list[str]:
 def test_the_old_disk_is_kept_and_written_down_before_the_clone_changes():
     plan = reset.plan_reset(RESET, there())
     assert words(plan) == [
+        "check domain web-01",
         "mark domain web-01",
         "create volume golden web-01.vda.2.qcow2",
         "keep what was before web-01 golden",
+        "check domain web-01",
         "stop domain web-01",
         "define domain web-01",
         "start domain web-01 False",
@@ -75,6 +77,7 @@ def test_back_and_the_record_goes_last():
     now = went(reset.plan_reset(RESET, there()))
     plan = undo.plan_undo(UNDO, now)
     assert words(plan) == [
+        "check domain web-01",
         "mark domain web-01",
         "stop domain web-01",
         "define domain web-01",
@@ -84,9 +87,9 @@ def test_back_and_the_record_goes_last():
         "mark domain web-01",
         "delete volume golden web-01.before.json",
     ]
-    back = domain_of(plan.actions[2].xml, "running")
+    back = domain_of(plan.actions[3].xml, "running")
     assert [disk.path for disk in back.disks] == ["/p/web-01.vda.qcow2", "/p/web-01.seed.iso"]
-    assert "<genid>newer</genid>" in plan.actions[2].xml
+    assert "<genid>newer</genid>" in plan.actions[3].xml
     assert plan.actions[-2].record.origin == ORIGIN
     assert (plan.result["version"], plan.result["previous_version"]) == ("4", "5")
 
@@ -124,7 +127,7 @@ def test_no_holder_outlives_the_start_nor_the_settling():
     asked = replace(RESET, holder=HOLDER)
     plan = reset.plan_reset(asked, there())
     (settled,) = (action for action in plan.actions if action.words == "mark clone")
-    assert (plan.actions[0].record.origin.holder, settled.record.origin.holder) == (HOLDER, None)
+    assert (plan.actions[1].record.origin.holder, settled.record.origin.holder) == (HOLDER, None)
     cut = went(plan, interrupted=True)
     cut = replace(cut, origin=replace(cut.origin, holder=HOLDER))
     for until in (None, "2026-04-01"):  # the one removes what is kept, the other finds nothing else to do
@@ -134,23 +137,32 @@ def test_no_holder_outlives_the_start_nor_the_settling():
 def test_a_record_whose_disks_are_in_use_is_spent_and_no_disk_goes_with_it():
     kept = went(reset.plan_reset(RESET, there())).befores[0]
     now = there(made=(DISK, SEED, RECORD), befores=(kept,))
-    assert before.spent(kept, now.domain) and now.lasting == ()
-    assert words(undo.plan_settling(now, None)) == ["delete volume golden web-01.before.json", "mark domain web-01"]
+    assert before.spent(kept, now) and now.lasting == ()
+    assert words(undo.plan_settling(now, None))[1:] == ["delete volume golden web-01.before.json", "mark domain web-01"]
+
+
+def test_a_kept_disk_that_a_snapshot_was_put_over_since_it_is_in_use_again_is_not_deleted():
+    kept = went(reset.plan_reset(RESET, there())).befores[0]
+    top = Volume("golden", "top", "/p/top", "qcow2", 10, 4, 4, backing="/p/web-01.vda.qcow2")
+    xml = XML.replace("/p/web-01.vda.qcow2", "/p/top")
+    now = there(xml, made=(DISK, SEED, RECORD), befores=(kept,), leavings=Leavings(files=(top,)))
+    assert words(undo.plan_settling(now, None))[1:] == ["delete volume golden web-01.before.json", "mark domain web-01"]
 
 
 def test_settling():
     now = went(reset.plan_reset(replace(RESET, undo_for="ever", until=None), there()))
     plan = undo.plan_settling(now, "2026-04-01")
     assert words(plan) == [
+        "check domain web-01",
         "mark domain web-01",
         "keep what was before web-01 golden",
         "delete volume golden web-01.before.json",
         "mark domain web-01",
     ]
-    assert plan.actions[1].before.until == plan.result["kept_until"] == "2026-04-01"
+    assert plan.actions[2].before.until == plan.result["kept_until"] == "2026-04-01"
     assert plan.actions[-1].record.origin.made == (NEW, DISK, SEED, Made("golden", "web-01.before.2.json"))
     plan = undo.plan_settling(now, None)
-    assert [action.volume for action in plan.actions[:-1]] == ["web-01.vda.qcow2", "web-01.before.json"]
+    assert [action.volume for action in plan.actions[1:-1]] == ["web-01.vda.qcow2", "web-01.before.json"]
     assert undo.plan_settling(went(reset.plan_reset(RESET, there())), "2026-04-01").actions == ()
 
 
