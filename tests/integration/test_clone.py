@@ -298,7 +298,8 @@ def settle(lab) -> None:
     lab.refresh()
 
 
-def test_a_clone_that_another_run_is_making_is_left_to_it(lab):
+@pytest.mark.parametrize(("complete", "at_it"), [("no", "making"), ("yes", "reverting")])
+def test_a_clone_that_another_run_is_at_is_left_to_it(lab, complete, at_it):
     versions.add(lab, "web", "1")
     name = lab.run("clone", asked(lab, "a"))["clones"][0]["name"]
     xml = lab.domain(name).XMLDesc(SECURE)
@@ -309,12 +310,13 @@ def test_a_clone_that_another_run_is_making_is_left_to_it(lab):
         f' started="{stat[19]}" until="9999999999"/></origin>'
     )
     lab.conn.defineXML(
-        xml.replace('complete="yes"', 'complete="no"')
-        .replace("complete='yes'", "complete='no'")
+        xml.replace('complete="yes"', f'complete="{complete}"')
+        .replace("complete='yes'", f"complete='{complete}'")
         .replace("</origin>", held)
     )
-    assert "another run is making it" in lab.run_and_compare("clone", asked(lab, "a"), fails=True)["msg"]
-    assert "another run" in lab.run_and_compare("clone", asked(lab, "a", state="absent"), fails=True)["msg"]
+    for wanted in ({"label": "shop"}, {"state": "absent"}):
+        said = lab.run_and_compare("clone", asked(lab, "a", **wanted), fails=True)["msg"]
+        assert f"another run is {at_it} it (process {os.getpid()} on here)" in said
 
 
 # ---- removal

@@ -165,7 +165,9 @@ def test_clones_that_died_half_made_go_and_keep_no_version(lab):
             domains.set_metadata(hypervisor, name, metadata.element_of(half))
     lab.domain(started).createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     assert prune(lab) == {}
-    lab.domain(started).destroy()
+    lab.domain(started).managedSave()
+    assert prune(lab) == {}
+    lab.domain(started).managedSaveRemove()
     assert gone(prune(lab)) == [started]
 
 

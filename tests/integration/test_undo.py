@@ -17,9 +17,13 @@ import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._image import documents, holder
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._run.revert import REVERT
+from ansible_collections.golden.libvirt.plugins.module_utils._run.task import item_result
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata
+from ansible_collections.golden.libvirt.plugins.modules.revert import SPEC
 from support import versions
-from support.lab import COLLECTION, assert_same
+from support.lab import COLLECTION, assert_same, qemu_img
 
 KILLED = pathlib.Path(__file__).parent / "support" / "killed.py"
 VARIABLES = bytes(540672)
@@ -130,6 +134,39 @@ def test_what_is_kept_keeps_its_version_and_goes_when_its_time_is_over(lab):
     assert lab.read(lab.disk_path(name), 12) == b"golden vda 2"
     assert files(lab) == [f"{name}.vda.2.qcow2", f"{other}.vda.3.qcow2"]
     assert not os.path.exists(lab.file("golden.web.1.vda.qcow2"))
+
+
+def test_what_something_is_built_on_stays_and_so_does_its_version(lab):
+    two(lab)
+    (name,) = clone(lab, "a")
+    forward(lab, name, undo_for="1h")
+    disk = lab.file(f"{name}.vda.qcow2")
+    qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", disk, lab.file("other.qcow2"))
+    lab.refresh()
+    there = files(lab)
+    said = lab.run_and_compare("revert", to(lab, "stay", name), fails=True)["msg"]
+    assert f"{lab.file('other.qcow2')} is built on {disk}" in said
+    age(lab)
+    kept, version = lab.run_and_compare("prune", {"image_pool": lab.pool, "keep_last": 1})["versions"]
+    assert kept["kept"] == [f"{lab.file('other.qcow2')} is built on {disk}"]
+    assert [word for word in version["kept"] if "(kept to go back to) is built on" in word]
+    assert files(lab) == there and lab.read(disk, 12) == b"golden vda 1"
+
+
+def test_a_clone_that_was_started_since_it_was_planned_is_stopped_before_its_disks_go(lab):
+    two(lab)
+    (name,) = clone(lab, "a")
+    options = {option: said.get("default") for option, said in SPEC.items()}
+    params = {**options, **to(lab, "version", name, name, version="2")}
+    with Hypervisor(lab.uri) as hypervisor:
+        bench = Bench(hypervisor)
+        (plan,) = REVERT.plan(bench, params)
+        lab.domain(name).create()
+        item = item_result(plan, REVERT, bench, params, False)
+    assert not item["failed"] and "stop domain" in [action["action"] for action in item["actions"]], item
+    runs_on = lab.domain(name).XMLDesc(0)
+    assert lab.file(f"{name}.vda.2.qcow2") in runs_on and lab.file(f"{name}.vda.qcow2") not in runs_on
+    assert files(lab) == [f"{name}.vda.2.qcow2"]
 
 
 def test_it_can_be_undone_after_its_time_and_without_metadata(lab):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Before, Domain, Made, Origin, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Before, Domain, Holder, Made, Origin, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
@@ -27,6 +27,16 @@ class KeepBefore(Action):
     pool: str
     volume: str
     before: Before = field(repr=False)
+
+
+@dataclass(frozen=True)
+class CheckDomain(Action):
+    """Make sure that the domain is as *planned* for (see signs_of), and that *holder*, or no run, is at it."""
+
+    words: ClassVar[str] = "check domain"
+    domain: str
+    planned: Domain = field(repr=False)
+    holder: Holder | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -61,9 +71,20 @@ class Clone:
     @property
     def lasting(self) -> tuple[Before, ...]:
         """What is kept and stays so."""
-        return tuple(
-            before for before in self.befores if not spent(before, self.domain) and not is_over(before, self.now)
-        )
+        return tuple(before for before in self.befores if not spent(before, self) and not is_over(before, self.now))
+
+    def chain(self, path: str | None) -> Iterator[Volume]:
+        """The volumes of the clone and its snapshots that a disk at *path* consists of."""
+        known = {**{file.path: file for file in self.leavings.files}, **self.volumes}
+        while path and path in known:
+            yield known[path]
+            path = known[path].backing
+
+    @property
+    def used(self) -> set[str]:
+        """The files that its disks consist of, as far as they are known."""
+        tops = set(files_of(self.domain).values())
+        return tops.union(*({volume.path, volume.backing or ""} for path in tops for volume in self.chain(path)))
 
 
 def files_of(domain: Domain) -> dict[str, str]:
@@ -72,10 +93,19 @@ def files_of(domain: Domain) -> dict[str, str]:
     return {**found, **({NVRAM: domain.firmware.nvram} if domain.firmware.nvram else {})}
 
 
-def spent(before: Before, domain: Domain) -> bool:
-    """Whether the domain uses again what was kept, or still does: a run was cut off between that and the record."""
-    now = files_of(domain)
-    return any(now.get(part) == path for part, path in before.replaced.items())
+def signs_of(domain: Domain) -> tuple[str, bool, dict[str, str]]:
+    """What plans for a clone rest on: which one it is, whether it is off, its files."""
+    return domain.uuid, domain.off, files_of(domain)
+
+
+def holder_of(domain: Domain) -> Holder | None:
+    """The run that says that it is at the domain."""
+    return domain.record.origin.holder if domain.record.origin else None
+
+
+def spent(before: Before, clone: Clone) -> bool:
+    """Whether the clone uses again what was kept, or still does: a run was cut off between that and the record."""
+    return not clone.used.isdisjoint(before.replaced.values())
 
 
 def is_over(before: Before, now: str) -> bool:
@@ -83,14 +113,12 @@ def is_over(before: Before, now: str) -> bool:
     return before.until is not None and before.until < now
 
 
-def dropping(
-    domain: Domain, gone: Sequence[Before], staying: Sequence[Before], taken: Collection[str]
-) -> Iterator[actions.DeleteVolume]:
-    """Delete what is kept for those that are *gone*, as far as it is there and neither the domain uses it nor those
+def dropping(clone: Clone, gone: Sequence[Before], staying: Sequence[Before]) -> Iterator[actions.DeleteVolume]:
+    """Delete what is kept for those that are *gone*, as far as it is there and neither the clone uses it nor those
     *staying*."""
     held = {made for before in staying for made in before.all}
     for before in gone:
-        used = {*held, *(before.volumes if spent(before, domain) else ())}
+        used = {*held, *(before.volumes if spent(before, clone) else ())}
         for made in before.all:
-            if made not in used and made.volume in taken:
+            if made not in used and made.volume in clone.taken:
                 yield actions.DeleteVolume(made.pool, made.volume)

@@ -105,7 +105,7 @@ def plan_clone(
     """The plan for the clone *name*, which is *there* in whatever state, or not at all.
 
     *volumes* are the names in each pool that it gets volumes in; *busy* says that another run is making this very
-    clone, *seed* what is in its seed.
+    clone, or reverting it, *seed* what is in its seed.
     """
     if there is None:
         return made(wanted, name, register, volumes)
@@ -118,7 +118,7 @@ def plan_clone(
     if busy:
         raise Refused(
             doing(wanted, name),
-            f"another run is making it (process {origin.holder.pid} on {origin.holder.host})" if origin.holder else "",
+            f"another run is {occupied(origin)}",
             "Wait for it to end.",
         )
     if origin.complete:
@@ -141,6 +141,12 @@ def stems_from(origin: Origin, wanted: Wanted) -> bool:
 def family(origin: Origin) -> str:
     """What a clone was struck from and its group, in words."""
     return (origin.image or f"domain {origin.domain}") + (f", label {origin.label}" if origin.label else "")
+
+
+def occupied(origin: Origin) -> str:
+    """What the run that holds a clone does, and which one it is, in words."""
+    who = f" (process {origin.holder.pid} on {origin.holder.host})" if origin.holder else ""
+    return f"{'reverting' if origin.complete else 'making'} it{who}"
 
 
 def doing(wanted: Wanted, name: str) -> str:

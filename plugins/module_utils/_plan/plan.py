@@ -49,8 +49,8 @@ class Plan:
 
     @property
     def changed(self) -> bool:
-        """Waiting for a guest changes nothing; every other action does."""
+        """Waiting for a guest and checking change nothing; every other action does."""
         return any(action.words not in UNCHANGING for action in self.actions)
 
 
-UNCHANGING = frozenset({"wait for guest"})
+UNCHANGING = frozenset({"wait for guest", "check domain"})

@@ -19,16 +19,17 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Made,
     Origin,
     Record,
-    Volume,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import (
     BEFORE,
     NVRAM,
     SETTLED,
+    CheckDomain,
     Clone,
     KeepBefore,
     files_of,
+    holder_of,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import ForgetSnapshot
@@ -95,9 +96,11 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
     return Plan(
         item=domain.name,
         actions=(
+            CheckDomain(domain.name, domain, holder_of(domain)),
             actions.MarkDomain(domain.name, replace(domain.record, origin=marked)),
             *new_volumes(source, clone, parts),
             *keeping(keep, clone),
+            CheckDomain(domain.name, domain, reset.holder),  # copies may have taken their time
             *([] if domain.off else [actions.StopDomain(domain.name)]),
             actions.DefineDomain(domain.name, xml),
             *put_in_place(clone, power, Record(between), kept),
@@ -128,14 +131,16 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
 def put_in_place(clone: Clone, power: str, record: Record, spared: Collection[Made]) -> Iterator[Action]:
     """When the clone is defined anew: what starts it, settles that, and removes what its snapshots have left.
 
-    Files that are *spared* stay.
+    Files that are *spared* stay. The *record* is settled without a holder: who is cut off after that was not cut off
+    in going there, and what the clone has written since is kept like anything else.
     """
     domain = clone.domain
     if clone.leavings.saved:
         yield DiscardMemory(domain.name)
     if power != "shutoff":
         yield actions.StartDomain(domain.name, paused=power == "paused")
-    yield actions.MarkClone(domain.name, True, domain.uuid, record)
+    settled = replace(record, origin=replace(record.origin, holder=None) if record.origin else None)
+    yield actions.MarkClone(domain.name, True, domain.uuid, settled)
     yield from (ForgetSnapshot(domain.name, snapshot) for snapshot in clone.leavings.snapshots)
     for file in clone.leavings.files:
         if Made(file.pool, file.name) not in spared:
@@ -237,9 +242,10 @@ def free_name(clone: Clone, part: str, ending: str) -> str:
 
 def what_is_kept(reset: Reset, clone: Clone, parts: Sequence[str], new: tuple[Made, ...]) -> Before | None:
     """What is kept of the clone so that it can be put back; None where that is not asked for, or is kept already by
-    a run that was cut off after it."""
+    a run to the same version that was cut off before it started the clone."""
     domain, lasting = clone.domain, clone.lasting
-    if reset.undo_for is None or (clone.interrupted and lasting and succeeded(clone, lasting[-1], parts)):
+    again = clone.interrupted and domain.off and reset.source.version == clone.origin.version
+    if reset.undo_for is None or (again and lasting and succeeded(clone, lasting[-1], parts)):
         return None
     replaced = {part: path for part, path in files_of(domain).items() if part in parts}
     return Before(
@@ -265,17 +271,9 @@ def succeeded(clone: Clone, before: Before, parts: Sequence[str]) -> bool:
     return bool(used) and used <= set(before.successors)
 
 
-def chain(clone: Clone, path: str | None) -> Iterator[Volume]:
-    """The volumes of the clone and its snapshots that a disk at *path* consists of."""
-    known = {**{file.path: file for file in clone.leavings.files}, **clone.volumes}
-    while path and path in known:
-        yield known[path]
-        path = known[path].backing
-
-
 def made_at(clone: Clone, paths: Collection[str]) -> tuple[Made, ...]:
     """What the files at *paths* consist of, as far as it was made for the clone or its snapshots."""
-    return tuple(Made(file.pool, file.name) for path in sorted(paths) for file in chain(clone, path))
+    return tuple(Made(file.pool, file.name) for path in sorted(paths) for file in clone.chain(path))
 
 
 def keeping(keep: Before | None, clone: Clone) -> Iterator[Action]:
@@ -335,7 +333,7 @@ def path_of(domain: Domain, target: str) -> str | None:
 
 def loss(clone: Clone, target: str, path: str) -> dict[str, Any]:
     """What goes of a disk, or is kept: the file, and how many bytes the clone had written into it."""
-    sizes = [volume.allocation for volume in chain(clone, path)]
+    sizes = [volume.allocation for volume in clone.chain(path)]
     return {"disk": target, "file": path, "bytes": sum(sizes) if sizes else None}
 
 

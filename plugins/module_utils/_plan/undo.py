@@ -15,10 +15,12 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan import action
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import (
     BEFORE,
     NVRAM,
+    CheckDomain,
     Clone,
     KeepBefore,
     dropping,
     files_of,
+    holder_of,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.reset import (
@@ -75,6 +77,7 @@ def plan_undo(undo: Undo, clone: Clone) -> Plan:
     return Plan(
         item=domain.name,
         actions=(
+            CheckDomain(domain.name, domain, holder_of(domain)),
             actions.MarkDomain(domain.name, replace(domain.record, origin=marked)),
             *([] if domain.off else [actions.StopDomain(domain.name)]),
             *restoring(clone, before, then),
@@ -191,7 +194,7 @@ def plan_parting(
     domain = clone.domain
     staying = [*(before for before in clone.befores if before not in gone), *renewed]
     deletions = [
-        *dropping(domain, gone, staying, clone.taken),
+        *dropping(clone, gone, staying),
         *(actions.DeleteVolume(before.record.pool, before.record.volume) for before in replaced),
     ]
     goes = {Made(action.pool, action.volume) for action in deletions}
@@ -199,10 +202,11 @@ def plan_parting(
     now = (*(made for made in clone.made if made.volume in clone.taken), *records)
     then = tuple(made for made in now if made not in goes)
     steps = (
+        *([CheckDomain(domain.name, domain, holder_of(domain))] if renewed or deletions else []),
         *([mark(clone, now)] if renewed else []),
         *(KeepBefore(domain.name, before.record.pool, before.record.volume, before) for before in renewed),
         *deletions,
-        *([mark(clone, then)] if deletions else []),
+        *([mark(clone, then)] if deletions or clone.interrupted else []),
     )
     return Plan(
         item=domain.name,
@@ -213,7 +217,9 @@ def plan_parting(
 
 
 def mark(clone: Clone, made: tuple[Made, ...]) -> actions.MarkDomain:
-    return actions.MarkDomain(clone.domain.name, replace(clone.domain.record, origin=replace(clone.origin, made=made)))
+    """Say what was *made* for it, and that no run is on its way with it any more."""
+    origin = replace(clone.origin, made=made, holder=None)
+    return actions.MarkDomain(clone.domain.name, replace(clone.domain.record, origin=origin))
 
 
 def what_of(clone: Clone, before: Before) -> list[dict[str, Any]]:

@@ -93,9 +93,9 @@ def half_made(domain: Domain) -> bool:
 
 
 def busy(domain: Domain | None) -> bool:
-    """Whether a run that still lives is making this clone."""
+    """Whether a run that still lives is making this clone, or reverting it."""
     origin = domain.record.origin if domain else None
-    return bool(origin and not origin.complete and origin.holder and holder.alive(origin.holder))
+    return bool(origin and origin.holder and holder.alive(origin.holder))
 
 
 def removals(bench: Bench, asked: Sequence[str], params: Params) -> Sequence[Planned]:
@@ -111,7 +111,9 @@ def removals(bench: Bench, asked: Sequence[str], params: Params) -> Sequence[Pla
         if domain is None or origin is None:
             return plan_removal(name, domain, kin, {}, Leavings())
         if busy(domain):
-            raise Refused(f"removing clone {name}", "another run is making it right now", "Wait for it to end.")
+            raise Refused(
+                f"removing clone {name}", f"another run is {clone.occupied(origin)} right now", "Wait for it to end."
+            )
         made = [bench.pool(volume.pool).path_of(volume.volume) for volume in origin.made]
         known = {volume.pool: neighbours.volumes_in(volume.pool) for volume in origin.made}
         return plan_removal(name, domain, kin, known, neighbours.leavings(domain, made))

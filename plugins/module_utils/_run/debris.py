@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, State, Volume
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import DeleteVolume
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import DeleteVolume, UndefineDomain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run.clone import removals
@@ -28,17 +29,18 @@ def half_made(bench: Bench, stock: Stock, asked: Collection[str]) -> list[Planne
     found = {
         of.domain.name: of.domain
         for of in stock.descendants
-        if of.lineage and (not asked or of.lineage.image in asked) and orphaned(of.domain)
+        if of.lineage and (not asked or of.lineage.image in asked) and orphaned(bench, of.domain)
     }
     planned = removals(bench, list(found), {"image": None, "label": None})
     return [item if isinstance(item, Failed) else told(item, found[item.item], stock) for item in planned]
 
 
-def orphaned(domain: Domain) -> bool:
-    """Whether the run that made a clone has died over it. One that somebody has started all the same is left alone."""
+def orphaned(bench: Bench, domain: Domain) -> bool:
+    """Whether the run that made a clone has died over it. One that somebody has started all the same is left alone,
+    also where it was put to disk with its memory since."""
     origin = domain.record.origin
     dead = origin and not origin.complete and origin.holder and not holder.alive(origin.holder)
-    return bool(dead and domain.off)
+    return bool(dead and domain.off and not domains.has_saved_memory(bench.hypervisor, domain.name))
 
 
 def told(plan: Plan, domain: Domain, stock: Stock) -> Plan:
@@ -68,7 +70,7 @@ def without(bench: Bench, stock: Stock, removing: Sequence[Planned]) -> Stock:
         for action in plan.actions
         if isinstance(action, DeleteVolume)
     }
-    removed = {plan.item for plan in plans}
+    removed = {action.domain for plan in plans for action in plan.actions if isinstance(action, UndefineDomain)}
     return replace(
         stock,
         files={path: file for path, file in stock.files.items() if path not in gone},

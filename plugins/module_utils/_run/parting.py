@@ -4,41 +4,58 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import Overtaken
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Before, Domain, Made, Origin
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Before, Domain, Made, Origin, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import DeleteVolume
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import Clone, is_over, spent
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import (
+    CheckDomain,
+    Clone,
+    files_of,
+    holder_of,
+    is_over,
+    signs_of,
+    spent,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.undo import plan_parting
 from ansible_collections.golden.libvirt.plugins.module_utils._run.before import befores_by_domain
-from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
 
 OVER = "undo is over"
 
 
+@perform.register
+def check_domain(action: CheckDomain, bench: Bench) -> Undo:
+    there = domains.read(bench.hypervisor, action.domain)
+    if signs_of(there) != signs_of(action.planned) or holder_of(there) != action.holder:
+        doing, advice = f"working on {action.domain}", "See what it is now and run this again."
+        raise Overtaken(doing, "somebody started, stopped or changed it since this was planned", advice)
+    return None
+
+
 @dataclass(frozen=True)
 class Parting:
-    """A clone, all that is kept of it, and which of that may go."""
+    """A clone, and which of what is kept of it may go."""
 
-    domain: Domain
-    origin: Origin
-    befores: Sequence[Before]
+    clone: Clone
     gone: Sequence[Before]
 
     @property
     def over(self) -> list[Before]:
         """Those of *gone* whose volumes go: the clone uses none of them again."""
-        return [before for before in self.gone if not spent(before, self.domain)]
+        return [before for before in self.gone if not spent(before, self.clone)]
 
     @property
     def item(self) -> str:
-        return f"{self.domain.name} (kept to go back to)"
+        return f"{self.clone.domain.name} (kept to go back to)"
 
 
 def partings(bench: Bench, image_pool: str, images: Collection[str]) -> Iterator[Parting]:
@@ -47,24 +64,25 @@ def partings(bench: Bench, image_pool: str, images: Collection[str]) -> Iterator
     kept = befores_by_domain(bench, there, image_pool)
     for domain in there:
         origin, befores = domain.record.origin, kept[domain.uuid]
-        gone = [before for before in befores if is_over(before, now) or spent(before, domain)]
         busy = origin and origin.holder and holder.alive(origin.holder)
-        if origin and gone and not busy and (not images or origin.image in images):
-            yield Parting(domain, origin, befores, gone)
+        if origin and befores and not busy and (not images or origin.image in images):
+            clone = clone_of(bench, domain, origin, befores)
+            gone = [before for before in befores if is_over(before, now) or spent(before, clone)]
+            if gone:
+                yield Parting(clone, gone)
 
 
 def plan_of(bench: Bench, parting: Parting, stock: Stock) -> Plan:
     """Remove it, unless something else was built on it meanwhile."""
-    clone = clone_of(bench, parting)
+    clone = parting.clone
     plan = plan_parting(clone, parting.gone)
-    goes = {Made(action.pool, action.volume) for action in plan.actions if isinstance(action, DeleteVolume)}
-    going = {path: volume for path, volume in clone.volumes.items() if Made(volume.pool, volume.name) in goes}
-    kept = sorted(needing(stock, going, parting.domain.name))
+    going = deleted(plan, clone)
+    kept = sorted(needing(stock, going))
     was = domain_of(parting.gone[-1].xml, parting.gone[-1].state).record.origin
     result = {
-        "image": parting.origin.image,
+        "image": clone.origin.image,
         "version": was.version if was else None,
-        "domain": parting.domain.name,
+        "domain": clone.domain.name,
         "why": OVER,
         "kept": kept,
         "volumes": [] if kept else sorted(volume.name for volume in going.values()),
@@ -75,24 +93,31 @@ def plan_of(bench: Bench, parting: Parting, stock: Stock) -> Plan:
     return replace(plan, item=parting.item, result=result)
 
 
-def clone_of(bench: Bench, parting: Parting) -> Clone:
+def clone_of(bench: Bench, domain: Domain, origin: Origin, befores: Sequence[Before]) -> Clone:
     """The clone, as far as that concerns what is kept of it."""
-    kept = [made for before in parting.befores for made in before.all]
-    pools = {made.pool: bench.pool(made.pool) for made in (*parting.origin.made, *kept)}
+    kept = [made for before in befores for made in before.all]
+    pools = {made.pool: bench.pool(made.pool) for made in (*origin.made, *kept)}
+    used = [chains.chain_of(bench.hypervisor, path) for path in files_of(domain).values()]
     found = [pools[made.pool].find(made.volume) for made in kept]
     return Clone(
-        domain=parting.domain,
-        origin=parting.origin,
+        domain=domain,
+        origin=origin,
         pool=kept[-1].pool,
         directory=pools[kept[-1].pool].path,
         taken=frozenset(name for pool in pools.values() for name in pool.names()),
-        volumes={volume.path: volume for volume in found if volume},
-        befores=parting.befores,
+        volumes={**ChainMap(*used), **{volume.path: volume for volume in found if volume}},
+        befores=befores,
     )
 
 
-def needing(stock: Stock, going: Collection[str], name: str) -> Iterator[str]:
-    """Who else uses one of the files that are *going*, or has built on it."""
+def deleted(plan: Plan, clone: Clone) -> dict[str, Volume]:
+    """The volumes of the clone that *plan* deletes, by path."""
+    goes = {Made(action.pool, action.volume) for action in plan.actions if isinstance(action, DeleteVolume)}
+    return {path: volume for path, volume in clone.volumes.items() if Made(volume.pool, volume.name) in goes}
+
+
+def needing(stock: Stock, going: Collection[str]) -> Iterator[str]:
+    """Who uses one of the files that are *going*, the clone itself too, or has built on it."""
     for path in going:
-        yield from (f"domain {user} uses {path}" for user in stock.users.get(path, ()) if user != name)
+        yield from (f"domain {user} uses {path}" for user in stock.users.get(path, ()))
         yield from (f"{overlay} is built on {path}" for overlay in stock.overlays.get(path, ()) if overlay not in going)

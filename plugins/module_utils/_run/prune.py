@@ -35,9 +35,13 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     rule = rule_of(params)
     over = {parting.item: parting for parting in partings(bench, pool, asked)}
     stock = stock_of(bench, pool, leaving=[before for parting in over.values() for before in parting.over])
+    kept = guarded(list(over), lambda item: plan_of(bench, over[item], stock))
+    going = [over[plan.item] for plan in kept if isinstance(plan, Plan) and plan.actions]
+    if len(going) < len(over):  # what stays keeps what it is built on
+        stock = stock_of(bench, pool, leaving=[before for parting in going for before in parting.over])
     clones = debris.half_made(bench, stock, asked)
     records = debris.torn_records(bench, pool, stock, asked)
-    stock = debris.without(bench, stock, clones)
+    stock = debris.without(bench, stock, [*kept, *clones])
     condemned = dict(condemned_in(stock, rule, asked))
     staying = settle(stock, condemned)
     items = {f"{of.image} {of.version}": of for of in children_first(stock, condemned)}
@@ -58,7 +62,6 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
             warnings=going.warnings,
         )
 
-    kept = guarded(list(over), lambda item: plan_of(bench, over[item], stock))
     return (*kept, *clones, *guarded(list(items), one), *records)
 
 

@@ -16,11 +16,14 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan import reset,
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.age import seconds_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import EVER, SETTLED, Clone
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._run import source
 from ansible_collections.golden.libvirt.plugins.module_utils._run.before import befores_by_domain
 from ansible_collections.golden.libvirt.plugins.module_utils._run.neighbours import Neighbours
+from ansible_collections.golden.libvirt.plugins.module_utils._run.parting import deleted, needing
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import usage
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
 from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import signers_in
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
@@ -66,7 +69,7 @@ class Resets:
         clone = self.clone(domain, origin, befores)
         power, force, generation = self.params["power"], self.params["force"], str(uuid.uuid4())
         if self.params["to"] in ("stay", "settle"):
-            return undo.plan_settling(clone, self.until, begun=self.params["to"] == "settle")
+            return self.settling(clone)
         if self.params["to"] == "before":
             back = undo.Undo(power, force, generation, self.waiting, holder.this_process())
             return undo.plan_undo(back, clone)
@@ -82,6 +85,21 @@ class Resets:
             holder=holder.this_process(),
         )
         return reset.plan_reset(asked, clone)
+
+    def settling(self, clone: Clone) -> Plan:
+        """The plan that keeps the clone what it is; refused where something else needs what goes with that."""
+        plan = undo.plan_settling(clone, self.until, begun=self.params["to"] == "settle")
+        going = deleted(plan, clone)
+        found = sorted(needing(self.usage, going)) if going else []
+        if found:
+            doing = f"removing what is kept of {clone.domain.name} to go back to"
+            raise Refused(doing, "something depends on it", "Remove that first.", obstacles=found)
+        return plan
+
+    @cached_property
+    def usage(self) -> Stock:
+        """The files of the hypervisor and the domains that use them."""
+        return usage(self.bench, self.neighbours.domains.values())
 
     def source(self, origin: Origin) -> Source:
         channel = self.params["channel"]

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains, snapshots
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Before, Domain, Lineage, Made, Version
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Before, Domain, Lineage, Version
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock, needed
 from ansible_collections.golden.libvirt.plugins.module_utils._run.before import befores_by_domain
 from ansible_collections.golden.libvirt.plugins.module_utils._run.image_info import descendants_in
@@ -20,33 +21,36 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import 
 def stock_of(bench: Bench, pool: str, leaving: Sequence[Before] = ()) -> Stock:
     """What *pool* holds, and who on this hypervisor uses its files, whatever made them.
 
-    What was kept of clones to go back to counts as well, but not what is *leaving*.
+    What was kept of clones to go back to counts as well, but not what is *leaving*; its files are there as yet.
     """
     repository = bench.repository(pool)
     known = [Lineage(image, version) for image in repository.names() for version in repository.versions(image)]
-    users: dict[str, set[str]] = {}
     everyone = domains.read_all(bench.hypervisor)
-    for domain in everyone:
-        for path in paths_of(bench, domain):
-            users.setdefault(path, set()).add(domain.name)
-    for befores in befores_by_domain(bench, everyone, pool).values():
-        for before in (before for before in befores if before not in leaving):
-            for disk in domain_of(before.xml, before.state).disks:
-                users.setdefault(disk.path or "", set()).add(f"{before.domain} (kept to go back to)")
-    files = chains.all_files(bench.hypervisor)
-    for path in users:
-        if path not in files:
-            files.update(chains.chain_of(bench.hypervisor, path))
-    gone = {made for before in leaving for made in before.all}
-    return Stock(
+    kept = befores_by_domain(bench, everyone, pool).values()
+    return replace(
+        usage(bench, everyone, [before for befores in kept for before in befores if before not in leaving]),
         directory=bench.pool(pool).path,
         volumes={of: tuple(repository.volumes_of(of.image, of.version)) for of in known},
         versions=versions_in(repository, known),
         states={image: repository.state(image) for image in repository.names()},
-        files={path: file for path, file in files.items() if Made(file.pool, file.name) not in gone},
-        users=users,
         descendants=descendants_in(bench, bench.pool(pool), everyone),
     )
+
+
+def usage(bench: Bench, everyone: Iterable[Domain], befores: Iterable[Before] = ()) -> Stock:
+    """Of a stock the files of this hypervisor, and who uses them: *everyone* that is there, and what was *before*."""
+    users: dict[str, set[str]] = {}
+    for domain in everyone:
+        for path in paths_of(bench, domain):
+            users.setdefault(path, set()).add(domain.name)
+    for before in befores:
+        for disk in domain_of(before.xml, before.state).disks:
+            users.setdefault(disk.path or "", set()).add(f"{before.domain} (kept to go back to)")
+    files = chains.all_files(bench.hypervisor)
+    for path in users:
+        if path not in files:
+            files.update(chains.chain_of(bench.hypervisor, path))
+    return Stock(files=files, users=users)
 
 
 def refuse_needed(bench: Bench, pool: str, of: Lineage, doing: str) -> Stock:

@@ -213,7 +213,8 @@ def planned_anew(item: str, verb: Verb, bench: Bench, params: Params) -> Planned
     """The plan for *item* as things are now."""
     try:
         fresh = replace(bench, pools={}, repositories={})
-        return next(planned for planned in verb.plan(fresh, params) if planned.item == item)
+        gone = Failed(item, Overtaken(f"planning {item} anew", "there is nothing left to do about it"))
+        return next((planned for planned in verb.plan(fresh, params) if planned.item == item), gone)
     except GoldenError as err:
         return Failed(item, err)
 

@@ -144,6 +144,7 @@ def test_starting_waiting_and_telling_the_guest_come_last():
         (there(replace(ORIGIN, image="db")), False, "which is a clone of db"),
         (there(replace(ORIGIN, image="", domain="x")), False, "which is a clone of domain x"),
         (there(replace(ORIGIN, complete=False, holder=HOLDER)), True, "another run is making it (process 1 on host)"),
+        (there(replace(ORIGIN, holder=HOLDER)), True, "another run is reverting it (process 1 on host)"),
         (there(replace(ORIGIN, complete=False), "running"), False, "only half made, and running"),
     ],
 )

@@ -46,7 +46,7 @@ def there(origin: Origin = ORIGIN, state: str = "running", taken: tuple[str, ...
 def test_snapshots_go_only_by_force_and_when_the_new_disks_are_in_use():
     leavings = Leavings((Volume("golden", "x.s1", "/p/x.s1", "qcow2", 1, 1, 1),), ("s1",), saved=True)
     said = words(reset.plan_reset(replace(RESET, force=True), there(state="shutoff", leavings=leavings)))
-    assert said[3:8] == [
+    assert said[5:10] == [
         "define domain web-01",
         "discard saved memory web-01",
         "mark clone web-01 True",
@@ -62,9 +62,11 @@ def words(plan) -> list[str]:
 def test_the_old_goes_when_the_new_runs():
     plan = reset.plan_reset(RESET, there())
     assert words(plan) == [
+        "check domain web-01",
         "mark domain web-01",
         "create volume golden web-01.vda.2.qcow2",
         "copy volume /p/golden.web.5.nvram.fd golden",
+        "check domain web-01",
         "stop domain web-01",
         "define domain web-01",
         "start domain web-01 False",
@@ -79,7 +81,7 @@ def test_the_old_goes_when_the_new_runs():
 
 def test_the_machine_stays_itself_and_what_was_made_is_known_at_every_step():
     plan = reset.plan_reset(RESET, there())
-    first, define, last = plan.actions[0], plan.actions[4], plan.actions[-1]
+    first, define, last = plan.actions[1], plan.actions[6], plan.actions[-1]
     now = domain_of(define.xml, "running")
     assert (now.name, now.uuid, now.macs) == ("web-01", "u-1", ("52:54:00:00:00:01",))
     assert [disk.path for disk in now.disks] == ["/p/web-01.vda.2.qcow2", "/p/web-01.seed.iso", "/data/mine.raw"]
@@ -111,7 +113,7 @@ def test_power(power, state, started):
 
 def test_a_full_clone_gets_a_copy():
     said = words(reset.plan_reset(RESET, there(replace(ORIGIN, linked=False))))
-    assert said[1] == "copy volume /p/golden.web.5.vda.qcow2 golden"
+    assert said[2] == "copy volume /p/golden.web.5.vda.qcow2 golden"
 
 
 def test_what_a_killed_run_left_goes_too():
@@ -162,14 +164,16 @@ def test_what_was_chosen_of_the_disks_stays_so():
     there = [volume.name for volume in volumes.values()]
     plan = reset.plan_reset(asked, reset.Clone(domain, origin, "golden", "/p", there, volumes))
     assert words(plan) == [
+        "check domain web-01",
         "mark domain web-01",
         "copy volume /p/golden.web.5.vda.qcow2 fast",
         "grow volume fast web-01.vda.2.qcow2",
+        "check domain web-01",
         "define domain web-01",
         "mark clone web-01 True",
         "delete volume fast web-01.vda.qcow2",
         "mark domain web-01",
     ]
-    disks = {disk.target: disk.path for disk in domain_of(plan.actions[3].xml, "shutoff").disks}
+    disks = {disk.target: disk.path for disk in domain_of(plan.actions[5].xml, "shutoff").disks}
     assert (disks["vda"], disks["vdc"]) == ("/f/web-01.vda.2.qcow2", "/p/golden.web.5.vdc.qcow2")
     assert plan.actions[-1].record.origin.made == (Made("fast", "web-01.vda.2.qcow2"), made[1])

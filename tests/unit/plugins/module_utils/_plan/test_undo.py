@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Made, Origin, Record, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Holder, Made, Origin, Record, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import before, clone, reset, undo
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part
@@ -20,6 +20,7 @@ XML = """<domain type='qemu'><name>web-01</name><uuid>u-1</uuid><genid>old</geni
 <disk type='file'><driver name='qemu' type='raw'/><source file='/p/web-01.seed.iso'/><target dev='vdb'/></disk>
 </devices></domain>"""
 DISK, SEED, NEW = (Made("golden", f"web-01.{name}") for name in ("vda.qcow2", "seed.iso", "vda.2.qcow2"))
+HOLDER = Holder("host", "boot", 1, "1", 0)
 RECORD = Made("golden", "web-01.before.json")
 ORIGIN = Origin("web", "4", "stable", True, "2026", made=(DISK, SEED))
 SOURCE = clone.Source(
@@ -55,9 +56,11 @@ def words(plan) -> list[str]:
 def test_the_old_disk_is_kept_and_written_down_before_the_clone_changes():
     plan = reset.plan_reset(RESET, there())
     assert words(plan) == [
+        "check domain web-01",
         "mark domain web-01",
         "create volume golden web-01.vda.2.qcow2",
         "keep what was before web-01 golden",
+        "check domain web-01",
         "stop domain web-01",
         "define domain web-01",
         "start domain web-01 False",
@@ -74,6 +77,7 @@ def test_back_and_the_record_goes_last():
     now = went(reset.plan_reset(RESET, there()))
     plan = undo.plan_undo(UNDO, now)
     assert words(plan) == [
+        "check domain web-01",
         "mark domain web-01",
         "stop domain web-01",
         "define domain web-01",
@@ -83,9 +87,9 @@ def test_back_and_the_record_goes_last():
         "mark domain web-01",
         "delete volume golden web-01.before.json",
     ]
-    back = domain_of(plan.actions[2].xml, "running")
+    back = domain_of(plan.actions[3].xml, "running")
     assert [disk.path for disk in back.disks] == ["/p/web-01.vda.qcow2", "/p/web-01.seed.iso"]
-    assert "<genid>newer</genid>" in plan.actions[2].xml
+    assert "<genid>newer</genid>" in plan.actions[3].xml
     assert plan.actions[-2].record.origin == ORIGIN
     assert (plan.result["version"], plan.result["previous_version"]) == ("4", "5")
 
@@ -103,33 +107,62 @@ def test_what_is_kept_goes_with_the_next_revert_after_its_time(options, gone):
     assert [action.volume for action in plan.actions if action.words == "delete volume"] == gone
 
 
-def test_a_run_that_was_cut_off_keeps_nothing_twice():
-    now = went(reset.plan_reset(RESET, there()), interrupted=True)
-    assert not [action for action in reset.plan_reset(RESET, now).actions if isinstance(action, before.KeepBefore)]
-    then = replace(now, interrupted=False)
-    assert [action for action in reset.plan_reset(RESET, then).actions if isinstance(action, before.KeepBefore)]
+@pytest.mark.parametrize(
+    ("interrupted", "state", "version", "kept"),
+    [
+        (True, "shutoff", "5", False),
+        (False, "shutoff", "5", True),
+        (True, "running", "5", True),  # it was started, and has written since
+        (True, "shutoff", "6", True),
+    ],
+)
+def test_a_run_that_was_cut_off_before_the_clone_started_keeps_nothing_twice(interrupted, state, version, kept):
+    now = went(reset.plan_reset(RESET, there()), interrupted=interrupted)
+    now = replace(now, domain=replace(now.domain, state=state))
+    plan = reset.plan_reset(replace(RESET, source=replace(SOURCE, version=version)), now)
+    assert any(isinstance(action, before.KeepBefore) for action in plan.actions) is kept
+
+
+def test_no_holder_outlives_the_start_nor_the_settling():
+    asked = replace(RESET, holder=HOLDER)
+    plan = reset.plan_reset(asked, there())
+    (settled,) = (action for action in plan.actions if action.words == "mark clone")
+    assert (plan.actions[1].record.origin.holder, settled.record.origin.holder) == (HOLDER, None)
+    cut = went(plan, interrupted=True)
+    cut = replace(cut, origin=replace(cut.origin, holder=HOLDER))
+    for until in (None, "2026-04-01"):  # the one removes what is kept, the other finds nothing else to do
+        assert undo.plan_settling(cut, until).actions[-1].record.origin.holder is None
 
 
 def test_a_record_whose_disks_are_in_use_is_spent_and_no_disk_goes_with_it():
     kept = went(reset.plan_reset(RESET, there())).befores[0]
     now = there(made=(DISK, SEED, RECORD), befores=(kept,))
-    assert before.spent(kept, now.domain) and now.lasting == ()
-    assert words(undo.plan_settling(now, None)) == ["delete volume golden web-01.before.json", "mark domain web-01"]
+    assert before.spent(kept, now) and now.lasting == ()
+    assert words(undo.plan_settling(now, None))[1:] == ["delete volume golden web-01.before.json", "mark domain web-01"]
+
+
+def test_a_kept_disk_that_a_snapshot_was_put_over_since_it_is_in_use_again_is_not_deleted():
+    kept = went(reset.plan_reset(RESET, there())).befores[0]
+    top = Volume("golden", "top", "/p/top", "qcow2", 10, 4, 4, backing="/p/web-01.vda.qcow2")
+    xml = XML.replace("/p/web-01.vda.qcow2", "/p/top")
+    now = there(xml, made=(DISK, SEED, RECORD), befores=(kept,), leavings=Leavings(files=(top,)))
+    assert words(undo.plan_settling(now, None))[1:] == ["delete volume golden web-01.before.json", "mark domain web-01"]
 
 
 def test_settling():
     now = went(reset.plan_reset(replace(RESET, undo_for="ever", until=None), there()))
     plan = undo.plan_settling(now, "2026-04-01")
     assert words(plan) == [
+        "check domain web-01",
         "mark domain web-01",
         "keep what was before web-01 golden",
         "delete volume golden web-01.before.json",
         "mark domain web-01",
     ]
-    assert plan.actions[1].before.until == plan.result["kept_until"] == "2026-04-01"
+    assert plan.actions[2].before.until == plan.result["kept_until"] == "2026-04-01"
     assert plan.actions[-1].record.origin.made == (NEW, DISK, SEED, Made("golden", "web-01.before.2.json"))
     plan = undo.plan_settling(now, None)
-    assert [action.volume for action in plan.actions[:-1]] == ["web-01.vda.qcow2", "web-01.before.json"]
+    assert [action.volume for action in plan.actions[1:-1]] == ["web-01.vda.qcow2", "web-01.before.json"]
     assert undo.plan_settling(went(reset.plan_reset(RESET, there())), "2026-04-01").actions == ()
 
 
