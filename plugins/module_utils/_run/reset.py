@@ -41,7 +41,7 @@ class Resets:
 
     def time_of(self, undo_for: str | None) -> str | None:
         """When *undo_for* is over; None where it is not."""
-        if undo_for in (None, EVER, SETTLED):
+        if undo_for is None or undo_for in (EVER, SETTLED):
             return None
         return holder.time_of(self.seconds + seconds_of(undo_for, "undo_for"))
 
