@@ -175,10 +175,10 @@ def test_what_was_begun_is_settled_and_what_somebody_else_keeps_is_not():
     now = replace(now, befores=(ever, timed, begun), taken=[*now.taken, "ever.json", "timed.json"])
     plan = undo.plan_settling(now, "2026-03-02", begun=True)
     assert [action.before.until for action in plan.actions if isinstance(action, before.KeepBefore)] == ["2026-03-02"]
-    assert not plan.actions[1].before.open
+    assert not plan.actions[2].before.open
     assert [action.volume for action in plan.actions if action.words == "delete volume"] == [RECORD.volume]
     plan = undo.plan_settling(now, None, begun=True)
-    assert [action.volume for action in plan.actions[:-1]] == [DISK.volume, RECORD.volume]
+    assert [action.volume for action in plan.actions[1:-1]] == [DISK.volume, RECORD.volume]
     assert undo.plan_settling(replace(now, befores=(ever, timed)), None, begun=True).actions == ()
 
 
