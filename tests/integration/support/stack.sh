@@ -28,6 +28,11 @@ fi
 for directory in run dev etc/libvirt var/lib/libvirt var/cache/libvirt var/log/libvirt; do
   mount -t tmpfs -o mode=755 tmpfs "$root/$directory"
 done
+# The authority of the machine's own TPMs may be another user's.
+authority=var/lib/swtpm-localca
+if [[ $base == / && -d /$authority ]]; then
+  mount -t tmpfs -o "mode=750,uid=$(stat -c %u /$authority),gid=$(stat -c %g /$authority)" tmpfs "$root/$authority"
+fi
 mount -t proc proc "$root/proc"
 mount -t sysfs sysfs "$root/sys"
 
