@@ -19,7 +19,7 @@ expand() {
 
 run_stage() {
   local child stage=$1 log=$output/${1/:/-}.log script=$root/tests/stages/${1%%:*}.sh result=passed start=$SECONDS
-  timeout --kill-after=30 "${STAGE_SECONDS:-3600}" "$script" "${stage#*:}" >"$log" 2>&1 </dev/null &
+  timeout --kill-after=30 "${STAGE_SECONDS:-4800}" "$script" "${stage#*:}" >"$log" 2>&1 </dev/null &
   child=$!
   trap 'kill "$child"' TERM
   wait "$child" || result=FAILED

@@ -448,7 +448,7 @@ def test_a_run_killed_at_any_moment_is_made_up_for_by_the_next(lab, images):
         check_visible(lab, images, image)
         start = time.monotonic()
         assert "msg" not in (result := lab.run("promote", wanted)), (moment, result)
-        assert time.monotonic() - start < 15, moment
+        assert time.monotonic() - start < 120, moment
         made = check_visible(lab, images, image)
         assert made, moment
         assert (made["channels"], made["claims"]) == ({"stable": "1"}, []), moment
