@@ -101,6 +101,24 @@ def test_a_deleted_version_is_gone_but_its_name_stays_taken(lab):
     assert promoted["versions"][0]["version"] == "4"
 
 
+def overlaid(lab, name, directory):
+    """A domain that is off, its disk an overlay of web 1 in a directory of the lab."""
+    overlay = str(lab.path / directory / f"{name}.qcow2")
+    qemu_img("create", "-q", "-f", "qcow2", "-b", lab.file("golden.web.1.vda.qcow2"), "-F", "qcow2", overlay)
+    lab.machine(name, disks=[tiny_guest.Disk("vda", overlay)])
+
+
+def test_a_domain_whose_overlay_is_in_no_pool_keeps_a_version(lab):
+    for version in ("1", "2"):
+        versions.add(lab, "web", version)
+    (lab.path / "outside").mkdir()
+    overlaid(lab, "loose", "outside")
+    refused = lab.run("image", image(lab, "absent", "1"))
+    words = f"domain {lab.prefix}-loose is built on {lab.file('golden.web.1.vda.qcow2')}"
+    assert refused["versions"][0]["obstacles"] == [words]
+    assert sorted(told(lab)) == ["1", "2"]
+
+
 def test_all_that_depends_on_a_version_is_named_and_keeps_it(lab):
     family(lab)
     versions.add(lab, "web", "3")
@@ -115,17 +133,12 @@ def test_all_that_depends_on_a_version_is_named_and_keeps_it(lab):
     golden = lab.file("golden.web.1.vda.qcow2")
     qemu_img("rebase", "-u", "-b", golden, "-F", "qcow2", lab.disk_path(foreign))
     qemu_img("create", "-q", "-f", "qcow2", "-b", golden, "-F", "qcow2", str(lab.path / "pool" / "nobodys.qcow2"))
-    others = {"pooled": lab.path / "other", "loose": lab.path / "outside"}  # the latter is in no pool
     lab.add_pool("other")
-    others["loose"].mkdir()
-    for name, directory in others.items():
-        overlay = str(directory / f"{name}.qcow2")
-        qemu_img("create", "-q", "-f", "qcow2", "-b", golden, "-F", "qcow2", overlay)
-        lab.machine(name, disks=[tiny_guest.Disk("vda", overlay)])
+    overlaid(lab, "pooled", "other")
     unused = lab.path / "other" / "unused.qcow2"
     qemu_img("create", "-q", "-f", "qcow2", "-b", golden, "-F", "qcow2", str(unused))
     refused = lab.run_and_compare("image", image(lab, "absent", "1"), fails=True)
-    built = ("clone", "careless", "deep", "virsh", *others)
+    built = ("clone", "careless", "deep", "virsh", "pooled")
     assert sorted(refused["versions"][0]["obstacles"]) == sorted(
         [
             "channel stable points at it",
