@@ -143,8 +143,8 @@ CUT = """mkfifo $0.$$; exec 3<&0
 
 def way(near, rest):
     """The *from_uri* with a shell script as ssh which does what *rest* says with an rsync."""
-    uri, _, client = near.from_uri.partition("command=")
-    client, _, socket = client.partition("&")
+    uri, client = near.from_uri.split("command=", 1)
+    client, socket = client.split("&", 1)
     script = near.path / "ssh"
     script.write_text(f'#!/bin/sh\ncase " $* " in *" rsync --server"*) {rest.format(ssh=client)};; esac\n')
     with script.open("a") as file:

@@ -18,7 +18,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.transfer impo
 def version(name, *disks, image="web"):
     made = tuple(
         VersionDisk(target, f"golden.{image}.{name}.{target}.{form}", form, 1, 1, "x")
-        for target, _, form in (disk.partition(".") for disk in disks)
+        for target, form in (disk.split(".") for disk in disks)
     )
     return Version(image, name, "2026-01-01T00:00:00Z", "me", "<domain/>", made)
 
