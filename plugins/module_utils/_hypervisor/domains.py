@@ -115,12 +115,6 @@ def state(hypervisor: Hypervisor, name: str) -> str:
         return STATES[handle_of(hypervisor, name).state()[0]]
 
 
-def saved(hypervisor: Hypervisor, name: str) -> bool:
-    """Whether the memory of a domain that is off was saved, to go on from at its next start."""
-    with asking(f"reading domain {name}"):
-        return bool(handle_of(hypervisor, name).hasManagedSaveImage(0))
-
-
 def snapshot_count(hypervisor: Hypervisor, name: str) -> int:
     """How many snapshots and checkpoints a domain has."""
     handle = handle_of(hypervisor, name)

@@ -150,7 +150,7 @@ def customise_guest(action: CustomiseGuest, bench: Bench) -> Undo:
 
 @perform.register
 def customise_offline(action: CustomiseOffline, bench: Bench) -> Undo:
-    if domains.saved(bench.hypervisor, action.domain):
+    if domains.has_saved_memory(bench.hypervisor, action.domain):
         advice = "Start it and shut it down, and run this again."
         raise GoldenError(f"telling {action.domain} offline", "its memory was saved when it stopped", advice)
     told = (action.uuid, action.hostname, action.ssh_keys)

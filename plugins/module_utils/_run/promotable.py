@@ -62,7 +62,7 @@ def as_it_is(bench: Bench, domain: Domain, asked: Asked) -> Source:
         facts=ground.facts if ground else {},
         named=ground.named if ground else {},
         nvram=files.find_at(hypervisor, nvram) if nvram else None,
-        saved=domains.saved(hypervisor, domain.name),
+        saved=domains.has_saved_memory(hypervisor, domain.name),
         quiescing=quiesce.quiescing(domain, wanted, lambda: quiescing.problem(hypervisor, domain.name)),
     )
 

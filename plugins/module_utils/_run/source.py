@@ -106,7 +106,7 @@ def of_domain(
         words = f"snapshot {snapshot} of {name}"
         then = at_snapshot(bench, domain, snapshot)
     domain, nvram = then.domain, then.nvram
-    refuse_busy(domain, words, domains.saved(bench.hypervisor, name) and snapshot is None)
+    refuse_busy(domain, words, domains.has_saved_memory(bench.hypervisor, name) and snapshot is None)
     template = settled(domain.xml, sharing)
     state = tpm.state_of(bench, domain, words, then=snapshot is not None) if tpm_copied else ""
     return Source(
