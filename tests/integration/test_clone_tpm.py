@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import pytest
@@ -42,7 +43,11 @@ def test_a_copy_is_the_sources_and_goes_on_from_there(lab):
     source = source_of(lab)
     before, states = lab.world(), set(STATES.iterdir())
     kept = state_of(lab, source).read_bytes()
-    result = lab.run_and_compare("clone", asked(lab, "a", domain=source))
+    umask = os.umask(0o077)
+    try:
+        result = lab.run_and_compare("clone", asked(lab, "a", domain=source))
+    finally:
+        os.umask(umask)
     assert any("its TPM is a copy" in warning for warning in result["warnings"])
     name = result["clones"][0]["name"]
     copy = state_of(lab, name)

@@ -43,7 +43,9 @@ def copy(source: str, target: str) -> None:
     whoever holds swtpm can put links there."""
     doing = f"copying the state of a TPM from {source}"
     with file_errors(doing):
-        os.makedirs(posixpath.dirname(target), mode=0o711, exist_ok=True)
+        os.makedirs(posixpath.dirname(target), exist_ok=True)
+        # As libvirt makes it, whatever the umask: swtpm goes through it as a user of its own.
+        os.chmod(posixpath.dirname(target), 0o711)
         there = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             status = os.fstat(there)
