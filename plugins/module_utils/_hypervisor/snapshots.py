@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import nullcontext
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
@@ -109,12 +110,23 @@ def revert(hypervisor: Hypervisor, domain: str, name: str, *, to: str | None, fo
 
 def delete(hypervisor: Hypervisor, domain: str, name: str) -> None:
     """Delete one snapshot; its children stay, what it froze is merged into what remains."""
+    before = read_all(hypervisor, domain)
     try:
         with asking(f"deleting snapshot {name} of {domain}"):
             handle_of(hypervisor, domain, name).delete(0)
     except GoldenError as err:
+        if any(words in err.reason for words in LET_GO):  # QEMU did not begin
+            unmark(hypervisor, domain, before)
         advise(err)
         raise
+
+
+def unmark(hypervisor: Hypervisor, domain: str, before: Iterable[Snapshot]) -> None:
+    """Take libvirt's marks of a deletion off the snapshots that have got them since *before*."""
+    now = {snapshot.name: snapshot.xml for snapshot in read_all(hypervisor, domain)}
+    for snapshot in before:
+        if now.get(snapshot.name) != snapshot.xml == snapshot_xml.unmarked(now.get(snapshot.name, "")):
+            redefine(hypervisor, domain, snapshot.xml, current=snapshot.current)
 
 
 def advise(err: GoldenError) -> None:

@@ -31,6 +31,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
 # [golden.libvirt label="nightly" consistency="offline"], values as JSON strings.
 NOTE = re.compile(r'\[golden\.libvirt((?: [a-z]+="(?:[^"\\]|\\.)*")*)\]')
 WORD = re.compile(r' ([a-z]+)=("(?:[^"\\]|\\.)*")')
+# libvirt puts it (from 9.0 on) into snapshots below the one that it deletes, and then does not delete these.
+MARK = re.compile(r"\s*<snapshotDeleteInProgress/>")
 
 
 def with_note(text: str, note: SnapshotNote) -> str:
@@ -166,6 +168,11 @@ def with_chains(xml: str, chains: Mapping[str, Sequence[tuple[str, str]]]) -> st
             etree.SubElement(place, "source", file=below)
         etree.SubElement(place, "backingStore")
     return text_of(root)
+
+
+def unmarked(xml: str) -> str:
+    """The snapshot *xml* without libvirt's marks that what follows from it was being deleted."""
+    return MARK.sub("", xml)
 
 
 def shown(xml: str) -> list[str]:

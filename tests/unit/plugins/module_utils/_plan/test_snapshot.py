@@ -253,9 +253,24 @@ def mixed():
     return replace(survey, snapshots=(*survey.snapshots, internal("inner", base="/pool/o1")))
 
 
+def went_to(current):
+    """The disk is below s2, and yet the domain follows from *current*: it went there where that has another disk."""
+    survey = line(2)
+    return replace(survey, snapshots=tuple(replace(one, current=one.name == current) for one in survey.snapshots))
+
+
+def forked():
+    """After s1 one snapshot of the one disk was taken, and one of the other."""
+    survey = line(2)
+    other = replace(survey.snapshots[1], name="other", current=False, disks=())
+    return replace(survey, snapshots=(*survey.snapshots, other))
+
+
 @pytest.mark.parametrize(
     ("survey", "name", "words"),
     [
+        (went_to("s1"), "s2", "it is below vda, but the domain does not follow from it now"),
+        (forked(), "s1", "s2, other all follow from it"),
         (branched(), "s1", "/pool/o1 is built on it too (s2)"),
         (
             line(1, files=[volume("/pool/clone", "/pool/base")]),
