@@ -66,7 +66,8 @@ def test_a_full_clone_needs_the_version_no_more(lab):
 def test_a_clone_gets_its_own_copy_of_the_uefi_variables(lab):
     variables = pathlib.Path("/usr/share/OVMF/OVMF_VARS_4M.fd").read_bytes()
     versions.add(lab, "web", "1", nvram=variables)
-    (one, two) = lab.run_and_compare("clone", asked(lab, "a", "b", start=True))["clones"]
+    # Not run again: by then the firmware has written to its variables, sooner or later.
+    (one, two) = lab.run_and_compare("clone", asked(lab, "a", "b", start=True), again=None)["clones"]
     for clone in (one, two):
         path = pathlib.Path(lab.file(f"{clone['name']}.nvram.fd"))
         assert f">{path}</nvram>" in lab.domain(clone["name"]).XMLDesc(0)

@@ -444,8 +444,10 @@ def test_a_lost_seed_is_written_again(lab):
 
 
 @pytest.fixture
-def btrfs(lab):
+def btrfs(lab, pytestconfig):
     """A pool on a file system that can share blocks between files."""
+    if pytestconfig.getoption("--stack") not in ("system", "ssh"):
+        pytest.skip("what is mounted now is seen by the machine's own hypervisor only")
     image, directory = lab.path / "btrfs.img", lab.path / "shared"
     directory.mkdir()
     with open(image, "wb") as file:

@@ -24,7 +24,7 @@ HOST = "host"
 CACHE = pathlib.Path(os.environ.get("GOLDEN_CACHE") or "/var/cache/golden-libvirt")
 SHARED = ("/tmp", "/var/tmp", str(CACHE))
 SCRIPT = pathlib.Path(__file__).with_name("stack.sh")
-PACKAGES = "libvirt-daemon-system,qemu-system-x86,qemu-utils,ovmf,swtpm,swtpm-tools"
+PACKAGES = "libvirt-daemon-system,qemu-system-x86,qemu-system-modules-spice,qemu-utils,ovmf,swtpm,swtpm-tools"
 START_SECONDS = 30
 END_SECONDS = 30
 
