@@ -378,3 +378,23 @@ def test_of_two_that_take_the_same_snapshot_one_does_and_both_find_it(lab):
         overlay = os.path.basename(lab.disk_path(name))
         assert sorted(os.listdir(lab.path / "pool")) == sorted([f"{name}.vda.qcow2", overlay])
         lab.run("snapshot", {**asked, "state": "absent"})
+
+
+@pytest.mark.parametrize(
+    ("step", "goes", "seen"),
+    [
+        ("domains.has_saved_memory", ["undefine --snapshots-metadata"], 0),
+        (
+            "snapshots.snapshot_xml.snapshot_of",
+            [f"snapshot-delete --metadata --snapshotname {name}" for name in ("one", "two")],
+            1,
+        ),
+    ],
+)
+def test_what_goes_while_snapshots_are_listed_hides_no_other(lab, step, goes, seen):
+    domains = [lab.machine(letter) for letter in "abc"]
+    for domain, snapshot in zip([*domains, domains[1]], ("one", "one", "one", "two")):
+        lab.run("snapshot", {"domain": domain, "name": snapshot})
+    command = " && ".join(f"virsh -q -c '{lab.uri}' {go} --domain {domains[1]} >&2" for go in goes)
+    found = run_meanwhile(lab, {"domains": domains}, step, 2, command, "snapshot_info")
+    assert [one["domain"] for one in found["snapshots"]] == [domains[0], *seen * [domains[1]], domains[2]]

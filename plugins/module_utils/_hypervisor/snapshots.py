@@ -29,14 +29,16 @@ RISKY = "Use 'force: true' to revert nevertheless: the domain then stops before 
 
 
 def read_all(hypervisor: Hypervisor, domain: str) -> tuple[Snapshot, ...]:
-    """All snapshots of a domain, parents before their children, siblings by age."""
+    """All snapshots of a domain, parents before their children, siblings by age; one that goes meanwhile is left out."""
+    found: list[Snapshot] = []
     with asking(f"reading the snapshots of {domain}"):
-        found = [
-            snapshot_xml.snapshot_of(
-                domain, handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE), current=bool(handle.isCurrent(0))
-            )
-            for handle in domains.handle_of(hypervisor, domain).listAllSnapshots(0)
-        ]
+        for handle in domains.handle_of(hypervisor, domain).listAllSnapshots(0):
+            try:
+                xml = handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+                found.append(snapshot_xml.snapshot_of(domain, xml, current=bool(handle.isCurrent(0))))
+            except libvirt.libvirtError as err:
+                if err.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
+                    raise
     return in_order(sorted(found, key=lambda snapshot: (snapshot.created, snapshot.name)))
 
 
