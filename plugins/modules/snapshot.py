@@ -25,6 +25,8 @@ notes:
   - The last line of a snapshot's description holds the label, the consistency, the copy of the UEFI variables and
     whether the domain was sealed, such as C([golden.libvirt label="nightly" consistency="offline"]). libvirt keeps
     nothing else.
+  - Where somebody else changes the domain at the same moment, it is looked at and decided on anew, at most five times.
+    With O(together), it fails instead, and all of them are as before.
 author:
   - The golden.libvirt developers (@golden-libvirt)
 extends_documentation_fragment:

@@ -11,6 +11,7 @@ import libvirt
 import pytest
 from support.lab import tool
 from support.poke import poke
+from support.promoting import others_snapshot, run_meanwhile
 from support.tiny_guest import Disk
 
 
@@ -393,3 +394,28 @@ def test_what_virsh_takes_is_followed_reverted_to_and_deleted(lab, state, option
         lab.run_and_compare("snapshot", {"domain": name, "name": snapshot, "state": "absent"})
     assert lab.read(lab.disk_path(name), 6) == b"before" and lab.domain(name).listAllSnapshots(0) == []
     assert sorted(os.listdir(lab.path / "pool")) == [f"{name}.vda.qcow2", f"{name}.vdb.qcow2"]
+
+
+@pytest.mark.parametrize("when", [("snapshots.read_all", 2), ("domains.define", 1)])
+def test_what_somebody_takes_a_snapshot_of_at_the_same_moment_is_not_removed(lab, when):
+    name = lab.machine("a")
+    take(lab, name, "one", mode="external")
+    lab.write(lab.disk_path(name), b"later")
+    asked = {"domain": name, "snapshot": "one"}
+    result = run_meanwhile(lab, asked, *when, others_snapshot(lab, name), "revert")
+    assert not result.get("failed"), result["msg"]
+    assert lab.read(lab.disk_path(name), 5) == bytes(5)
+    assert not lab.run("revert", {"domain": name, "snapshot": "other"}).get("failed")
+    assert lab.read(lab.disk_path(name), 5) == b"later"
+
+
+def test_a_domain_that_somebody_starts_before_it_goes_back_is_looked_at_again(lab):
+    """Else its disks would be changed, and the overlay removed, under the running domain."""
+    name = lab.machine("a")
+    take(lab, name, "one", mode="external")
+    start = f"virsh -q -c '{lab.uri}' start {name} >&2"
+    result = run_meanwhile(lab, {"domain": name, "snapshot": "one"}, "snapshots.read_all", 1, start, "revert")
+    assert not result.get("failed"), result["msg"]
+    assert lab.state(name) == "running"
+    used = ET.fromstring(lab.domain(name).XMLDesc(0)).find("devices/disk/source").get("file")
+    assert used == lab.disk_path(name) and os.path.exists(used)

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import time
 import xml.etree.ElementTree as ET
 
@@ -15,7 +17,9 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import
 from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import SNAPSHOT
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Batch, planned_for
 from ansible_collections.golden.libvirt.plugins.modules.snapshot import SPEC
+from support.lab import COLLECTION, qemu_img
 from support.poke import poke
+from support.promoting import others_snapshot, run_meanwhile
 from support.tiny_guest import Disk
 
 
@@ -342,3 +346,55 @@ def test_where_qemu_let_go_of_a_paused_domain_nothing_is_changed(lab):
         lab.domain(name).suspend()
         lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"})
     assert os.listdir(lab.path / "pool") == [f"{name}.vda.qcow2"] and names(lab, name) == []
+
+
+@pytest.mark.parametrize("when", [("snapshots.read_all", 2), ("snapshots.create", 1)])
+@pytest.mark.parametrize(("state", "memory"), [("shutoff", "auto"), ("running", "false"), ("running", "true")])
+def test_a_snapshot_that_somebody_takes_at_the_same_moment_is_built_on(lab, state, memory, when):
+    """Else libvirt takes one for built on the other, and the files do not: what the one holds is lost at a restart."""
+    name = lab.machine("a", ["raw"], state=state)
+    asked = {"domain": name, "name": "one", "memory": memory}
+    result = run_meanwhile(lab, asked, *when, others_snapshot(lab, name), "snapshot")
+    assert not result.get("failed"), result["msg"]
+    assert xml_of(lab, name).findtext("parent/name") == "other"
+    overlay = lab.file(f"{name}.vda.one.qcow2")
+    assert lab.disk_path(name) == overlay
+    for path, backing in ((overlay, lab.file("other.qcow2")), (lab.file("other.qcow2"), lab.file(f"{name}.vda.raw"))):
+        assert json.loads(qemu_img("info", "-U", "--output=json", path))["full-backing-filename"] == backing
+    memories = [f"{name}.one.memory"] if memory == "true" else []
+    files = [f"{name}.vda.raw", "other.qcow2", f"{name}.vda.one.qcow2", *memories]
+    assert sorted(os.listdir(lab.path / "pool")) == sorted(files)
+
+
+def test_of_two_that_take_the_same_snapshot_one_does_and_both_find_it(lab):
+    name = lab.machine("a", state="running")
+    asked = {"domain": name, "name": "one", "memory": "false"}
+    command = f"echo '{json.dumps({'ANSIBLE_MODULE_ARGS': {'uri': lab.uri, **asked}})}' | {sys.executable} "
+    command += f"{COLLECTION / 'plugins' / 'modules' / 'snapshot.py'} >&2"
+    for step in ("volumes.Pool.create", "snapshots.create"):
+        result = run_meanwhile(lab, asked, step, 1, command, "snapshot")
+        assert not result.get("failed"), result["msg"]
+        assert result["changed"] is False and names(lab, name) == ["one"]
+        overlay = os.path.basename(lab.disk_path(name))
+        assert sorted(os.listdir(lab.path / "pool")) == sorted([f"{name}.vda.qcow2", overlay])
+        lab.run("snapshot", {**asked, "state": "absent"})
+
+
+@pytest.mark.parametrize(
+    ("step", "goes", "seen"),
+    [
+        ("domains.has_saved_memory", ["undefine --snapshots-metadata"], 0),
+        (
+            "snapshots.snapshot_xml.snapshot_of",
+            [f"snapshot-delete --metadata --snapshotname {name}" for name in ("one", "two")],
+            1,
+        ),
+    ],
+)
+def test_what_goes_while_snapshots_are_listed_hides_no_other(lab, step, goes, seen):
+    domains = [lab.machine(letter) for letter in "abc"]
+    for domain, snapshot in zip([*domains, domains[1]], ("one", "one", "one", "two")):
+        lab.run("snapshot", {"domain": domain, "name": snapshot})
+    command = " && ".join(f"virsh -q -c '{lab.uri}' {go} --domain {domains[1]} >&2" for go in goes)
+    found = run_meanwhile(lab, {"domains": domains}, step, 2, command, "snapshot_info")
+    assert [one["domain"] for one in found["snapshots"]] == [domains[0], *seen * [domains[1]], domains[2]]

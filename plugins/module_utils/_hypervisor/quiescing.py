@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import agent, domains
@@ -58,11 +58,13 @@ def why_not(err: GoldenError) -> str:
 @contextmanager
 def agent_in_time(handle: libvirt.virDomain) -> Iterator[None]:
     """Within it, the guest agent has to answer in time; libvirt's default is to wait for ever."""
-    handle.agentSetResponseTimeout(QUIESCE_SECONDS, 0)
+    with asking(f"setting how long the guest agent of {handle.name()} may take"):
+        handle.agentSetResponseTimeout(QUIESCE_SECONDS, 0)
     try:
         yield
     finally:
-        handle.agentSetResponseTimeout(libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0)
+        with suppress(libvirt.libvirtError):  # the domain may be gone
+            handle.agentSetResponseTimeout(libvirt.VIR_DOMAIN_AGENT_RESPONSE_TIMEOUT_BLOCK, 0)
 
 
 def freeze(hypervisor: Hypervisor, domain: str) -> None:
@@ -96,11 +98,19 @@ def still_frozen(domain: str) -> str:
 
 
 def thawed(handle: libvirt.virDomain) -> bool:
+    """Thaw; whether nothing is frozen now, as in a domain that does not run any more."""
     try:
         handle.fsThaw(None, 0)
     except libvirt.libvirtError:
-        return False
+        return gone(handle)
     return True
+
+
+def gone(handle: libvirt.virDomain) -> bool:
+    try:
+        return not handle.isActive()
+    except libvirt.libvirtError:
+        return True
 
 
 def agent_failed(err: GoldenError) -> bool:

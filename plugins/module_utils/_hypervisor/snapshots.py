@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import nullcontext
 
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound, Overtaken
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.quiescing import (
@@ -22,19 +22,23 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapsho
 STAYED_PAUSED = "QEMU lets go of the disks of a paused domain when it saves its memory: resume it for a moment."
 # How QEMU 7.2 and newer ones say that they did.
 LET_GO = ("paused due to previous migration", "Block node is read-only", "Inactive '")
+# How libvirt says that somebody took a snapshot of that name meanwhile.
+TAKEN = " already exists"
 BROKEN = "libvirt 11.2 and 11.3 as released cannot revert to internal snapshots with memory: update to 11.4 or newer."
 RISKY = "Use 'force: true' to revert nevertheless: the domain then stops before it starts again in the other shape."
 
 
 def read_all(hypervisor: Hypervisor, domain: str) -> tuple[Snapshot, ...]:
-    """All snapshots of a domain, parents before their children, siblings by age."""
+    """All snapshots of a domain, parents before their children, siblings by age; one that goes meanwhile is left out."""
+    found: list[Snapshot] = []
     with asking(f"reading the snapshots of {domain}"):
-        found = [
-            snapshot_xml.snapshot_of(
-                domain, handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE), current=bool(handle.isCurrent(0))
-            )
-            for handle in domains.handle_of(hypervisor, domain).listAllSnapshots(0)
-        ]
+        for handle in domains.handle_of(hypervisor, domain).listAllSnapshots(0):
+            try:
+                xml = handle.getXMLDesc(libvirt.VIR_DOMAIN_SNAPSHOT_XML_SECURE)
+                found.append(snapshot_xml.snapshot_of(domain, xml, current=bool(handle.isCurrent(0))))
+            except libvirt.libvirtError as err:
+                if err.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
+                    raise
     return in_order(sorted(found, key=lambda snapshot: (snapshot.created, snapshot.name)))
 
 
@@ -80,6 +84,8 @@ def create(hypervisor: Hypervisor, domain: str, xml: str, *, disk_only: bool, pr
             advise(err)
             if quiesce and not thawed(handle):
                 err.left += (still_frozen(domain),)
+            if TAKEN in err.reason:
+                raise Overtaken(err.doing, err.reason, err.advice, code=err.code, left=err.left) from err
             raise
 
 

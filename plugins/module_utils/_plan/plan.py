@@ -36,7 +36,8 @@ class Plan:
 
     *before* and *after* are the two sides of the diff. *result* is what the item returns, in check mode and for real;
     real values that only the doing can know (a digest, a time) are added by what carries the plan out. A *late* one is
-    begun when all others are done, and not where one of them failed (unless failures are to stop nothing).
+    begun when all others are done, and not where one of them failed (unless failures are to stop nothing). The *guard*,
+    which users are not shown, is done first: it makes sure that what was planned on is still so.
     """
 
     item: str
@@ -46,6 +47,7 @@ class Plan:
     result: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     late: bool = False
+    guard: Action | None = None
 
     @property
     def changed(self) -> bool:

@@ -36,6 +36,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion impo
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.losses import abandoned, discarded, ours
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.meanwhile import DropOverlay, guard
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.revertible import obstacles_to
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
@@ -136,6 +137,7 @@ def plan_revert(survey: Survey, wish: RevertWish, agent: Callable[[], str]) -> P
             "left": [volume.path for volume in lost if not ours(survey, volume)],
         },
         warnings=tuple(warnings_of(survey, snapshot, wish)),
+        guard=guard(before),
     )
 
 
@@ -207,7 +209,11 @@ def step_by_step(survey: Survey, snapshot: Snapshot, wish: RevertWish) -> Way:
         *ancestors_corrected(survey, snapshot),
         *forgotten(survey),
         *powered(survey, snapshot, power, paths),
-        *(DropVolume(volume.pool, volume.name) for volume in abandoned(survey, snapshot) if ours(survey, volume)),
+        *(
+            DropOverlay(volume.pool, volume.name, name, volume.path)
+            for volume in abandoned(survey, snapshot)
+            if ours(survey, volume)
+        ),
     )
     return Way(actions, definition, paths)
 

@@ -17,6 +17,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion impo
     plan_deletions,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.kinds import Wish
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.meanwhile import guard
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 
@@ -58,6 +59,7 @@ def plan_present(survey: Survey, wish: Wish, retention: Retention, agent: Callab
         after=side(pruning.survey),
         result={**result, "pruned": list(pruning.pruned), "spared": list(pruning.spared)},
         warnings=differences(there, wish) if there else creation.cautions,
+        guard=guard(survey),
     )
 
 
@@ -74,6 +76,7 @@ def plan_absent(survey: Survey, name: str, children: bool = False) -> Plan:
         before=side(survey),
         after=side(deletion.survey),
         result=facts(snapshot),
+        guard=guard(survey),
     )
 
 

@@ -123,6 +123,8 @@ def carry_out_in(lane: Lane, plan: Plan, bench: Bench) -> None:
     last: Action | None = None
     waiting = bench.company
     try:
+        if plan.guard and plan.actions:
+            perform(plan.guard, bench)
         for action in (*plan.actions, None):
             if waiting and (action is None or action.settles):
                 waiting.meet(DONE)

@@ -8,7 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import (
+    AlreadyThere,
+    GoldenError,
+    Overtaken,
+    Refused,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, files, quiescing, snapshots
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.age import seconds_of
@@ -31,6 +36,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.snapshot impo
     plan_present,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._run.company import FROZEN, READY, Company
+from ansible_collections.golden.libvirt.plugins.module_utils._run.meanwhile import make_sure
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
@@ -49,7 +55,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
             return plan_absent(survey, wish.name, params["children"])
         return plan_present(survey, wish, retention, lambda: quiescing.problem(bench.hypervisor, name))
 
-    return guarded(params["domains"], one)
+    return guarded(tuple(dict.fromkeys(params["domains"])), one)
 
 
 def wish_of(params: Params) -> Wish:
@@ -82,7 +88,10 @@ def create_overlay(action: CreateOverlay, bench: Bench) -> Undo:
     xml = volume_xml.new_volume(
         action.volume, action.capacity, "qcow2", backing=action.backing, backing_format=action.backing_format
     )
-    pool.create(xml, action.volume)
+    try:
+        pool.create(xml, action.volume)
+    except AlreadyThere as err:
+        raise Overtaken(err.doing, err.reason, err.advice, code=err.code) from err
 
     def undo() -> None:
         if writes_to(bench, action.domain, [action.path]):
@@ -109,10 +118,6 @@ def save_nvram(action: SaveNvram, bench: Bench) -> Undo:
 @perform.register
 def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
     hypervisor, snapshot = bench.hypervisor, action.snapshot
-    if bench.company:
-        take_together(action, bench, bench.company)
-    else:
-        take_alone(action, bench)
 
     def undo() -> None:
         snapshots.delete(hypervisor, action.domain, action.name)
@@ -122,6 +127,12 @@ def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
             pool.refresh()
             pool.delete(name)
 
+    if bench.company:
+        take_together(action, bench, bench.company)
+    else:
+        take_alone(action, bench)
+    if action.kind == "external":
+        make_sure(action, bench, undo)
     return undo
 
 

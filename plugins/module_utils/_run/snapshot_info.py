@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot, SnapshotDisk
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import deletion, revertible
@@ -21,8 +22,18 @@ def read(bench: Bench, params: Params) -> dict[str, Any]:
     surveyor = Surveyor(bench)
     there = domains.names(bench.hypervisor)
     asked = there if params["domains"] is None else [name for name in params["domains"] if name in there]
-    surveys = [surveyor.survey(name, deleting=True) for name in asked]
+    surveys = [survey for survey in (seen(surveyor, name) for name in asked) if survey]
     return {"snapshots": [facts(survey, snapshot) for survey in surveys for snapshot in survey.snapshots]}
+
+
+def seen(surveyor: Surveyor, name: str) -> Survey | None:
+    """The survey of a domain; None for one that went meanwhile."""
+    try:
+        return surveyor.survey(name, deleting=True)
+    except GoldenError:
+        if domains.look_up(surveyor.hypervisor, name) is None:
+            return None
+        raise
 
 
 def facts(survey: Survey, snapshot: Snapshot) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains, snapshots, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Snapshot, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Libvirt, Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
@@ -26,7 +27,7 @@ class Surveyor:
 
     def survey(self, name: str, *, deleting: bool) -> Survey:
         """The domain, its snapshots and its files; *deleting*: and who else needs those, where any is external."""
-        domain = self.with_paths(domains.read_live(self.hypervisor, name))
+        domain = with_paths(self.hypervisor, domains.read_live(self.hypervisor, name))
         found = tuple(self.with_bases(snapshot) for snapshot in snapshots.read_all(self.hypervisor, name))
         survey = Survey(
             domain=domain,
@@ -45,7 +46,7 @@ class Surveyor:
     def with_everything(self, survey: Survey, pools: Sequence[volumes.Pool]) -> Survey:
         """The survey with the files of all pools and what the other domains use."""
         if not self.domains:
-            self.domains = [self.with_paths(domain) for domain in domains.read_all(self.hypervisor)]
+            self.domains = [with_paths(self.hypervisor, domain) for domain in domains.read_all(self.hypervisor)]
             self.files = chains.all_files(self.hypervisor)
         for pool in pools:
             self.files.update(chains.volumes_of(pool))
@@ -59,10 +60,6 @@ class Surveyor:
             if path not in self.files:
                 self.files.update(chains.chain_of(self.hypervisor, path))
         return replace(survey, files=dict(self.files), taken=self.taken(pools), others=others)
-
-    def with_paths(self, domain: Domain) -> Domain:
-        disks = tuple(replace(disk, path=chains.file_of(self.hypervisor, disk)) for disk in domain.disks)
-        return replace(domain, disks=disks)
 
     def with_bases(self, snapshot: Snapshot) -> Snapshot:
         """A snapshot with the files of those disks that were volumes when it was taken."""
@@ -84,3 +81,8 @@ class Surveyor:
 
     def taken(self, pools: Sequence[volumes.Pool]) -> frozenset[str]:
         return frozenset(posixpath.join(pool.path, name) for pool in pools for name in pool.names())
+
+
+def with_paths(hypervisor: Hypervisor, domain: Domain) -> Domain:
+    """A domain with the files of those disks that are volumes."""
+    return replace(domain, disks=tuple(replace(disk, path=chains.file_of(hypervisor, disk)) for disk in domain.disks))

@@ -14,7 +14,8 @@ from support.lab import COLLECTION
 
 KILLED = pathlib.Path(__file__).with_name("killed.py")
 MEANWHILE = pathlib.Path(__file__).with_name("meanwhile.py")
-PROMOTE = str(COLLECTION / "plugins" / "modules" / "promote.py")
+MODULES = COLLECTION / "plugins" / "modules"
+PROMOTE = str(MODULES / "promote.py")
 SEALED = {"method": "guest", "first_boot": "systemd", "operations": ["machine-id"]}
 
 
@@ -53,9 +54,16 @@ def killed_run(lab, args, when="never", number=0):
     return done.stderr.split()
 
 
-def run_meanwhile(lab, args, step, number, command):
-    """Run promote, and a shell *command* before it does a *step* for the *number*-th time; what it returns."""
-    return json.loads(run_of(lab, args, str(MEANWHILE), PROMOTE, step, str(number), command).stdout)
+def run_meanwhile(lab, args, step, number, command, module="promote"):
+    """Run a module, and a shell *command* before it does a *step* for the *number*-th time; what it returns."""
+    path = str(MODULES / f"{module}.py")
+    return json.loads(run_of(lab, args, str(MEANWHILE), path, step, str(number), command).stdout)
+
+
+def others_snapshot(lab, domain):
+    """The command by which somebody else takes an external snapshot, *other*."""
+    disk = f"vda,snapshot=external,file={lab.file('other.qcow2')}"
+    return f"virsh -q -c '{lab.uri}' snapshot-create-as {domain} other --disk-only --diskspec {disk} >&2"
 
 
 def run_of(lab, args, *command):
