@@ -31,8 +31,8 @@ VOLUME = re.compile(
     rf"|(?P<target>{TARGET.pattern})\.(?P<format>qcow2|raw)))"
 )
 
-# What rsync calls a file while it receives it.
-RECEIVING = re.compile(r"\.(?P<volume>.+)\.[A-Za-z0-9]{6}")
+# What rsync calls a file while it receives it; and what it builds on, while that is put together.
+RECEIVING = re.compile(r"\.(?P<volume>.+)\.([A-Za-z0-9]{6}|begun)")
 
 
 @dataclass(frozen=True)

@@ -96,7 +96,7 @@ def snapshots(lab, name):
 def test_a_domain_that_fails_or_is_lost_is_brought_back_and_named_and_the_others_go_on(lab, patch):
     domains = [lab.machine(name, state="running") for name in ("lost", "good", "broken", "last")]
     off = lab.machine("off")
-    code, said = patch([*domains, off])
+    code, said = patch([*domains, off, off])
     assert code != 0
     for name, status in zip(domains, ("reverted", "kept", "reverted", "kept")):
         assert f"{name} on here: {status}" in said, said

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import libvirt
 import pytest
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import deltas, domains, volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._image import holder
 from ansible_collections.golden.libvirt.plugins.module_utils._image.journal import Journal
@@ -193,10 +193,34 @@ def test_records_that_were_never_filled_go_once_others_stand_and_they_are_old(la
 def test_what_rsync_was_receiving_goes_with_the_version(lab):
     versions.add(lab, "web", "1")
     half_made(lab, "2", alive=False)
-    part = ".golden.web.2.vda.qcow2.AbCdEf"
-    pathlib.Path(lab.file(part)).write_bytes(b"x")
-    assert prune(lab)["web 2"]["volumes"] == [part, "golden.web.2.vda.qcow2"]
-    assert not pathlib.Path(lab.file(part)).exists()
+    half_made(lab, "3", alive=True)
+    parts = [parts_of(lab, version) for version in "23"]
+    assert prune(lab)["web 2"]["volumes"] == [*(part.name for part in parts[0]), "golden.web.2.vda.qcow2"]
+    assert [[part.exists() for part in some] for some in parts] == [[False, False], [True, True]]
+
+
+def test_what_rsync_was_receiving_of_a_version_that_is_whole_goes_when_it_is_old(lab):
+    for version in "123":
+        versions.add(lab, "web", version)
+    parts = [*parts_of(lab, "1"), *parts_of(lab, "2", old=True), *parts_of(lab, "3", old=True)]
+    found = prune(lab, keep_last=2, images=["web", "web"])
+    assert found["beside web 3"]["volumes"] == [part.name for part in parts[4:]]
+    assert found["beside web 3"]["why"] == "interrupted write"
+    assert sorted(found) == ["beside web 2", "beside web 3", "web 1"]
+    assert there(lab) == ["2", "3"] and not any(part.exists() for part in parts)
+
+
+def parts_of(lab, version, old=False):
+    """What rsync has received of a version's disk, and what it was to build on, half put together."""
+    disk = f"golden.web.{version}.vda.qcow2"
+    parts = [
+        pathlib.Path(path) for path in (lab.file(f".{disk}.AbCdEf"), deltas.BESIDE.format(lab.path / "pool", disk))
+    ]
+    for part in parts:
+        part.write_bytes(b"x")
+        os.utime(part, (time.time() - old * (holder.LEASE_SECONDS + 60),) * 2)
+    lab.refresh()
+    return parts
 
 
 def test_an_interrupted_deletion_is_completed(lab):

@@ -152,8 +152,11 @@ def test_clones_that_are_off_stay_off_and_those_named_that_are_not_there_are_tol
         lab.domain(name).destroy()
     code, said = refresh(names=names[0], wait_for="agent", tasks="", undo_for="0")
     assert code == 0 and f"{names[0]} on here: refreshed" in said and names[1] not in said.split("Say what")[1], said
-    code, said = refresh(names=f"{names[1]},nobody", start_off="false", version="2", undo_for="0")
+    code, said = refresh(
+        names=f"{names[1]},nobody\n{names[1]},nobody", serial="2", start_off="false", version="2", undo_for="0"
+    )
     assert code != 0 and "nobody: no such clone of web" in said and f"{names[1]} on here: refreshed" in said, said
+    assert "1 of 2 clones were not refreshed: nobody." in said, said
     assert [(version(lab, name), lab.state(name)) for name in names] == [("2", "shutoff")] * 2 and kept(lab) == []
 
 

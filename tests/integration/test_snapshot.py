@@ -36,6 +36,12 @@ def xml_of(lab, domain, snapshot="one"):
     return ET.fromstring(lab.domain(domain).snapshotLookupByName(snapshot).getXMLDesc(1))
 
 
+def test_a_domain_that_is_named_twice_is_saved_once(lab):
+    name = lab.machine("a")
+    done = lab.run_and_compare("snapshot", {"domains": [name, name], "name": "one"})
+    assert [item["item"] for item in done["snapshots"]] == [name]
+
+
 @pytest.mark.parametrize(
     ("disks", "state", "options", "taken_as"),
     [

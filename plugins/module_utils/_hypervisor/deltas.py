@@ -35,7 +35,7 @@ SSH_OPTIONS = ("-o", "BatchMode=yes", "-o", "ServerAliveInterval=30")
 RECEIVED = re.compile(r"Total bytes received: ([0-9.,]+)")
 # Reflinks begin where a block of the file system does.
 ALIGNED = 1024 * 1024
-# Where a file is put together that is then given its name at once.
+# Where a file is put together that is then given its name at once. (_names knows it as a part of that.)
 BESIDE = "{}/.{}.begun"
 
 

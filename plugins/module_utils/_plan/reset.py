@@ -67,8 +67,8 @@ class Reset:
 
 def plan_reset(reset: Reset, clone: Clone) -> Plan:
     """New overlays (or copies) of the version's disks first, the old ones deleted last: a failure changes nothing."""
-    domain, origin = clone.domain, clone.origin
-    source, shared = own_disks(reset.source, origin)
+    domain = clone.domain
+    source, shared = own_disks(reset.source, clone.origin)
     found = tuple(obstacles(reset, source, clone))
     if found:
         doing = f"reverting {domain.name} to {reset.source.words}"
@@ -79,14 +79,7 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
     disks = {part.name: paths[part.name] for part in source.disks}
     keep = what_is_kept(reset, clone, tuple(parts), new)
     kept, old = sorted_out(clone, parts, keep)
-    origin = replace(
-        origin,
-        version=reset.source.version,
-        channel=reset.channel or origin.channel,
-        customised=False,
-        made=new + kept,
-        holder=None,
-    )
+    origin = origin_at(reset, clone, new + kept)
     between = replace(origin, made=new + kept + old, holder=reset.holder)
     storage = Storage(own=disks, shared=shared)
     xml = reset_xml(domain.xml, Record(between), storage, nvram=paths.get(NVRAM), generation=reset.generation)
@@ -125,6 +118,18 @@ def plan_reset(reset: Reset, clone: Clone) -> Plan:
             "left": list(left(clone, disks)),
         },
         warnings=tuple(warnings_of(reset, clone, power)),
+    )
+
+
+def origin_at(reset: Reset, clone: Clone, made: tuple[Made, ...]) -> Origin:
+    """What the clone says of itself when it has come to the version and consists of what was *made*."""
+    return replace(
+        clone.origin,
+        version=reset.source.version,
+        channel=reset.channel or clone.origin.channel,
+        customised=False,
+        made=made,
+        holder=None,
     )
 
 

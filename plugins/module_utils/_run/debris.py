@@ -1,12 +1,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs that died have left beside versions: clones that never were whole, journal records that nobody reads."""
+"""What runs that died have left beside versions: clones that never were whole, journal records that nobody reads,
+parts of files."""
 
 from __future__ import annotations
 
 import posixpath
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
@@ -21,7 +22,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.clone import r
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Failed, Planned
 
-CLONE, JOURNAL = "interrupted clone", "interrupted write"
+CLONE, WRITE = "interrupted clone", "interrupted write"
 
 
 def half_made(bench: Bench, stock: Stock, asked: Collection[str]) -> list[Planned]:
@@ -93,13 +94,29 @@ def torn_records(bench: Bench, pool: str, stock: Stock, asked: Collection[str]) 
             if serial < newest and old(file) and file.allocation < file.size and journal.read(serial) is None
         ]
         if torn:
-            plan = Plan(f"journal of {image}", tuple(DeleteVolume(pool, name) for name in sorted(torn)))
-            yield replace(
-                plan,
-                before={"volumes": sorted(torn)},
-                after={"volumes": []},
-                result={"image": image, "version": "", **freeing(plan, stock, JOURNAL)},
-            )
+            yield removing(f"journal of {image}", pool, sorted(torn), stock, {"image": image, "version": ""})
+
+
+def parts_beside(pool: str, stock: Stock, asked: Collection[str]) -> Iterator[Plan]:
+    """The plans to remove what was being received of versions that came whole in another way, one per version."""
+    for of in stock.versions:
+        beside = [name for name in stock.volumes[of] if (named := names.parsed(name)) and named.kind == "receiving"]
+        paths = {name: posixpath.join(stock.directory, name) for name in beside}
+        there = [name for name, path in paths.items() if path in stock.files and old(stock.files[path])]
+        if there and (not asked or of.image in asked):
+            told_of = {"image": of.image, "version": of.version}
+            yield removing(f"beside {of.image} {of.version}", pool, there, stock, told_of)
+
+
+def removing(item: str, pool: str, going: Sequence[str], stock: Stock, told_of: Mapping[str, str]) -> Plan:
+    """The plan to remove the volumes *going*, which somebody has begun to write."""
+    plan = Plan(item, tuple(DeleteVolume(pool, name) for name in going))
+    return replace(
+        plan,
+        before={"volumes": list(going)},
+        after={"volumes": []},
+        result={**told_of, **freeing(plan, stock, WRITE)},
+    )
 
 
 def records(stock: Stock, image: str) -> Iterator[tuple[Volume, int]]:

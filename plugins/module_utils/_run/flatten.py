@@ -27,7 +27,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
         room = {pool: bench.pool(pool).free() for pool in pools}
         return plan_flatten(survey, params["disks"], checkpoints, room)
 
-    return guarded(list(dict.fromkeys(params["domains"])), one)
+    return guarded(params["domains"], one)
 
 
 @perform.register

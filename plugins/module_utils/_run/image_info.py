@@ -56,7 +56,7 @@ def read(bench: Bench, params: Params) -> dict[str, Any]:
     everyone = domains.read_all(bench.hypervisor)
     descendants = with_befores(bench, descendants_in(bench, pool, everyone), params["image_pool"])
     there = {*repository.names(), *(of.lineage.image for of in descendants if of.lineage)}
-    asked = [names.check_image(name) for name in params["images"] or sorted(there)]
+    asked = [names.check_image(name) for name in dict.fromkeys(params["images"] or sorted(there))]
     holdings = [holding_of(repository, name) for name in asked if name in there]
     signatures = signatures_of(bench, signers_in(params), repository, holdings)
     foreign = {}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
@@ -31,7 +32,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
 
     One plan per version that the rule or an interrupted run condemns; it stays where something depends on it.
     """
-    pool, asked = params["image_pool"], [names.check_image(name) for name in params["images"] or []]
+    pool, asked = params["image_pool"], [*dict.fromkeys(map(names.check_image, params["images"] or []))]
     rule = rule_of(params)
     over = {parting.item: parting for parting in partings(bench, pool, asked)}
     stock = stock_of(bench, pool, leaving=[before for parting in over.values() for before in parting.over])
@@ -62,7 +63,9 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
             warnings=going.warnings,
         )
 
-    return (*kept, *clones, *guarded(list(items), one), *records)
+    staying_whole = replace(stock, versions={of: it for of, it in stock.versions.items() if of not in items.values()})
+    beside = debris.parts_beside(pool, staying_whole, asked)
+    return (*kept, *clones, *guarded(list(items), one), *records, *beside)
 
 
 def rule_of(params: Params) -> retention.Rule:

@@ -41,8 +41,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume 
 def plan(bench: Bench, params: Params) -> Sequence[Planned]:
     """One plan per domain."""
     refuse_unfit(params)
-    asked = tuple(dict.fromkeys(params["domains"]))
-    return guarded(asked, to_snapshot(bench, params) if params["to"] == "snapshot" else Resets(bench, params).plan)
+    one = to_snapshot(bench, params) if params["to"] == "snapshot" else Resets(bench, params).plan
+    return guarded(params["domains"], one)
 
 
 def refuse_unfit(params: Params) -> None:

@@ -239,7 +239,7 @@ def diff_of(plan: Plan) -> dict[str, str]:
 
 
 def guarded(items: Sequence[str], plan: Callable[[str], Plan]) -> tuple[Planned, ...]:
-    """A plan or the error for each item: what most verbs' *plan* is made of."""
+    """A plan or the error for each item, once: what most verbs' *plan* is made of."""
 
     def one(item: str) -> Planned:
         try:
@@ -247,4 +247,4 @@ def guarded(items: Sequence[str], plan: Callable[[str], Plan]) -> tuple[Planned,
         except GoldenError as err:
             return Failed(item, err)
 
-    return tuple(one(item) for item in items)
+    return tuple(one(item) for item in dict.fromkeys(items))

@@ -29,6 +29,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._names import Named
         ("golden.a-b_c.1+x-y_z.sda.qcow2", Named("disk", "a-b_c", "1+x-y_z", "sda")),
         (".golden.web.4.vda.qcow2.aB3xYz", Named("receiving", "web", "4", "vda")),
         (".golden.web.4.nvram.fd.aB3xYz", Named("receiving", "web", "4")),
+        (".golden.web.4.vda.qcow2.begun", Named("receiving", "web", "4", "vda")),
         (".golden.web.4.vda.qcow2", None),
         (".golden.web.journal.000017.json.aB3xYz", None),
         (".web-01.vda.qcow2.aB3xYz", None),
