@@ -29,7 +29,7 @@ RISKY = "Use 'force: true' to revert nevertheless: the domain then stops before 
 
 
 def read_all(hypervisor: Hypervisor, domain: str) -> tuple[Snapshot, ...]:
-    """All snapshots of a domain, parents before their children, siblings by age; one that goes meanwhile is left out."""
+    """All snapshots of a domain, parents before their children, siblings by age; without what goes meanwhile."""
     found: list[Snapshot] = []
     with asking(f"reading the snapshots of {domain}"):
         for handle in domains.handle_of(hypervisor, domain).listAllSnapshots(0):
