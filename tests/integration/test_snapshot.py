@@ -398,3 +398,13 @@ def test_what_goes_while_snapshots_are_listed_hides_no_other(lab, step, goes, se
     command = " && ".join(f"virsh -q -c '{lab.uri}' {go} --domain {domains[1]} >&2" for go in goes)
     found = run_meanwhile(lab, {"domains": domains}, step, 2, command, "snapshot_info")
     assert [one["domain"] for one in found["snapshots"]] == [domains[0], *seen * [domains[1]], domains[2]]
+
+
+def test_what_cannot_be_merged_while_a_domain_is_paused_is_spared_until_it_runs(lab):
+    name = lab.machine("a", state="paused")
+    taken(lab, name, "n1", mode="external", memory="true", label="n", keep=1)
+    item = taken(lab, name, "n2", memory="false", label="n", keep=1)
+    assert item["pruned"] == [] and "resume it" in item["spared"][0]["reason"]
+    lab.domain(name).resume()
+    assert taken(lab, name, "n3", memory="false", label="n", keep=1)["pruned"] == ["n1", "n2"]
+    assert names(lab, name) == ["n3"]
