@@ -30,8 +30,8 @@ notes:
     them.
   - A disk that is not in the snapshot stays as it is. One that was added since then is no longer in the domain, its
     file stays.
-  - Where somebody else changed the domain before it is begun, it is looked at and decided on anew. What somebody takes a
-    snapshot of meanwhile is not removed.
+  - Where somebody else changed the domain before it is begun, it is looked at and decided on anew. What somebody takes
+    a snapshot of meanwhile is not removed.
 author:
   - The golden.libvirt developers (@golden-libvirt)
 extends_documentation_fragment:
