@@ -114,6 +114,7 @@ options:
     description:
       - How many snapshots with O(label) the domain keeps. The oldest go, once the new one is taken.
       - Never the current one, one after which a snapshot without the label was taken, nor one whose files others need.
+        While a domain is paused whose memory was saved so, none that files would have to be merged for.
         RV(snapshots[].spared) says which stayed and why.
     type: int
   max_age:

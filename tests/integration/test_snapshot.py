@@ -404,3 +404,30 @@ def test_what_goes_while_snapshots_are_listed_hides_no_other(lab, step, goes, se
     command = " && ".join(f"virsh -q -c '{lab.uri}' {go} --domain {domains[1]} >&2" for go in goes)
     found = run_meanwhile(lab, {"domains": domains}, step, 2, command, "snapshot_info")
     assert [one["domain"] for one in found["snapshots"]] == [domains[0], *seen * [domains[1]], domains[2]]
+
+
+def test_what_cannot_be_merged_while_a_domain_is_paused_is_spared_until_it_runs(lab):
+    name = lab.machine("a", state="paused")
+    taken(lab, name, "n1", mode="external", memory="true", label="n", keep=1)
+    item = taken(lab, name, "n2", memory="false", label="n", keep=1)
+    assert item["pruned"] == [] and "resume it" in item["spared"][0]["reason"]
+    lab.domain(name).resume()
+    assert taken(lab, name, "n3", memory="false", label="n", keep=1)["pruned"] == ["n1", "n2"]
+    assert names(lab, name) == ["n3"]
+
+
+def test_a_disk_in_a_pool_that_is_not_active_is_not_called_missing(lab):
+    name = lab.machine("a")
+    pool = lab.conn.storagePoolLookupByName(lab.pool)
+    disk = f"<disk type='volume'><source pool='{lab.pool}' volume='b.raw'/><target dev='vdb'/></disk>"
+    lab.disk("b.raw", "raw")
+    lab.conn.defineXML(lab.domain(name).XMLDesc(0).replace("</devices>", f"{disk}</devices>"))
+    taken(lab, name, mode="external", disks=["vda"])
+    pool.destroy()
+    refused = lab.run("snapshot", {"domain": name, "name": "two", "mode": "external"})
+    (told,) = lab.run("snapshot_info", {"domain": name})["snapshots"]
+    pool.create()
+    start = f"virsh pool-start {lab.pool}"
+    assert [start in obstacle for obstacle in refused["snapshots"][0]["obstacles"]] == [True, True]
+    assert [start in obstacle for obstacle in told["revert_obstacles"]] == [True]
+    taken(lab, name, "two")

@@ -52,6 +52,16 @@ def pool_over(hypervisor: Hypervisor, directory: str) -> Pool | None:
     return None
 
 
+def idle_pools(hypervisor: Hypervisor) -> dict[str, str]:
+    """The pools that are not active, by directory: libvirt lets no other one look there."""
+    found: dict[str, str] = {}
+    with asking("listing pools"):
+        for handle in hypervisor.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_INACTIVE):
+            with suppress(libvirt.libvirtError):  # one that goes meanwhile
+                found[volume_xml.pool_of(handle.XMLDesc(0)).path] = handle.name()
+    return found
+
+
 def drop_pool(handle: libvirt.virStoragePool) -> None:
     with suppress(libvirt.libvirtError):  # another run uses it: it is transient and harmless
         patiently(handle.destroy)

@@ -29,7 +29,7 @@ RISKY = "Use 'force: true' to revert nevertheless: the domain then stops before 
 
 
 def read_all(hypervisor: Hypervisor, domain: str) -> tuple[Snapshot, ...]:
-    """All snapshots of a domain, parents before their children, siblings by age; without what goes meanwhile."""
+    """All snapshots of a domain, parents before their children, siblings by age; without one that goes meanwhile."""
     found: list[Snapshot] = []
     with asking(f"reading the snapshots of {domain}"):
         for handle in domains.handle_of(hypervisor, domain).listAllSnapshots(0):
@@ -136,9 +136,11 @@ def unmark(hypervisor: Hypervisor, domain: str, before: Iterable[Snapshot]) -> N
 
 
 def advise(err: GoldenError) -> None:
-    """Say what helps where QEMU would not work on a paused domain's disks."""
+    """Say what helps where QEMU would not work on a paused domain's disks, or there is no space."""
     if any(words in err.reason for words in LET_GO):
         err.advice = STAYED_PAUSED
+    elif "No space left" in err.reason:
+        err.advice = "Free space beside its disks and run this again."
 
 
 def forget(hypervisor: Hypervisor, domain: str, name: str) -> None:

@@ -144,10 +144,13 @@ def overlay_obstacles(survey: Survey, wish: Wish, disk: Disk) -> Iterator[str]:
     depth = len(survey.chain(disk.path))
     if disk.kind not in ("file", "volume") or disk.device == "lun":
         yield f"{name} is {described(disk)}: there is no directory beside it for an overlay; leave it out with 'disks'"
+    elif disk.kind == "volume" and disk.pool in survey.idle.values():
+        yield f"{name}: its pool {disk.pool} is not active; start it ('virsh pool-start {disk.pool}')"
     elif disk.path not in survey.files and disk.kind == "volume":
         yield f"{name} is a volume of pool {disk.pool}, which is none of files; leave it out with 'disks'"
     elif disk.path not in survey.files:
-        yield f"{name}: its file {disk.path} is not there; put it back, or leave it out with 'disks'"
+        why = survey.why_unseen(str(disk.path), "is not there; put it back, or leave it out with 'disks'")
+        yield f"{name}: its file {disk.path} {why}"
     elif depth >= survey.libvirt.depth:
         yield (
             f"{name} already consists of {depth} files, and with more the domain would not start any more; delete "

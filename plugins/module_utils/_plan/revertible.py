@@ -48,7 +48,7 @@ def external_obstacles(survey: Survey, snapshot: Snapshot, power: str) -> Iterat
     for disk in snapshot.external_disks:
         base = disk.base or "?"
         if base not in survey.files:
-            yield f"{base}, which it froze for {disk.target}, is gone"
+            yield f"{base}, which it froze for {disk.target}, {survey.why_unseen(base, 'is gone')}"
         elif base in survey.others:
             yield f"{base}, which it froze for {disk.target}, is now a disk of {survey.others[base]}"
         elif any(now.path == base for now in survey.domain.disks):

@@ -12,6 +12,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refu
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.creation import Creation, plan_creation
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import (
+    merges_of,
     obstacles_to,
     plan_deletion,
     plan_deletions,
@@ -115,7 +116,16 @@ def reasons_to_spare(survey: Survey, snapshot: Snapshot, label: str) -> tuple[st
         return ("it is the current one",)
     if foreign:
         return (f"{', '.join(foreign)} was taken after it and has not its label",)
+    if let_go(survey) and merges_of(survey, snapshot):
+        return ("QEMU may have let go of the disks when it saved the paused domain's memory; resume it for a moment",)
     return obstacles_to(survey, snapshot)
+
+
+def let_go(survey: Survey) -> bool:
+    """Whether QEMU may not merge files now. Nobody tells whether the domain ran since, or whether its QEMU minds."""
+    found = (survey.snapshot(name) for name in survey.followed)
+    saved = any(snapshot and snapshot.memory_file and snapshot.state == "paused" for snapshot in found)
+    return survey.domain.state == "paused" and saved
 
 
 def side(survey: Survey) -> dict[str, Any]:

@@ -35,7 +35,8 @@ class Libvirt:
 class Survey:
     """*domain* has its disks as they are used now, with the paths of volumes resolved. *files* holds, by path, all
     volumes that libvirt's pools list, *taken* the paths that are no free names, *others* which other domains use a
-    file, *saved* whether the domain was put to disk (managed save)."""
+    file, *saved* whether the domain was put to disk (managed save), *idle* the pools that are not active by directory.
+    """
 
     domain: Domain
     snapshots: tuple[Snapshot, ...] = ()
@@ -44,6 +45,7 @@ class Survey:
     others: Mapping[str, str] = field(default_factory=dict)
     libvirt: Libvirt = Libvirt()
     saved: bool = False
+    idle: Mapping[str, str] = field(default_factory=dict)
 
     def snapshot(self, name: str) -> Snapshot | None:
         return next((snapshot for snapshot in self.snapshots if snapshot.name == name), None)
@@ -83,6 +85,15 @@ class Survey:
             found.append(path)
             path = self.files[path].backing if path in self.files else None
         return tuple(found)
+
+    def why_unseen(self, path: str, gone: str) -> str:
+        """Why there is no such file: it is *gone*, or libvirt does not look."""
+        pool = self.idle.get(posixpath.dirname(path))
+        return (
+            f"is not seen, since its pool {pool} is not active; start that ('virsh pool-start {pool}')"
+            if pool
+            else gone
+        )
 
     def overlays_on(self, path: str) -> tuple[str, ...]:
         """The files that are built directly on *path*."""

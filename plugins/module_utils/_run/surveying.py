@@ -8,7 +8,13 @@ import posixpath
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains, snapshots, volumes
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
+    chains,
+    domains,
+    files,
+    snapshots,
+    volumes,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Snapshot, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Libvirt, Survey
@@ -22,6 +28,7 @@ class Surveyor:
     def __init__(self, bench: Bench) -> None:
         self.hypervisor = bench.hypervisor
         self.libvirt = Libvirt(*domains.snapshot_support(self.hypervisor))
+        self.idle = files.idle_pools(self.hypervisor)
         self.files: dict[str, Volume] = {}
         self.domains: list[Domain] = []
 
@@ -35,13 +42,14 @@ class Surveyor:
             libvirt=self.libvirt,
             saved=domains.has_saved_memory(self.hypervisor, name),
         )
+        survey = replace(survey, idle=self.idle)
         pools = chains.covered(self.hypervisor, self.paths(survey))
         if deleting and any(snapshot.kind == "external" for snapshot in found):
             return self.with_everything(survey, pools)
-        files: dict[str, Volume] = {}
+        own: dict[str, Volume] = {}
         for path in self.paths(survey):
-            files.update(chains.chain_of(self.hypervisor, path))
-        return replace(survey, files=files, taken=self.taken(pools))
+            own.update(chains.chain_of(self.hypervisor, path))
+        return replace(survey, files=own, taken=self.taken(pools))
 
     def with_everything(self, survey: Survey, pools: Sequence[volumes.Pool]) -> Survey:
         """The survey with the files of all pools and what the other domains use."""
