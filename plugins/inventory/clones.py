@@ -41,6 +41,7 @@ options:
     description:
       - The connections to libvirt, as seen from where Ansible runs.
       - One over ssh must not ask for anything; C(no_tty=1) in the URI lets it fail instead.
+      - They can be templates, such as of what the environment says.
     type: list
     elements: str
     default: ["qemu:///system"]
@@ -109,10 +110,30 @@ from typing import Any
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible.plugins.loader import connection_loader
+from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._run import fleet
 
+try:
+    from ansible.template import trust_as_template as plain
+except ImportError:  # before ansible-core 2.19 all text is, unless it is wrapped
+    plain = str
+
+PLAIN = re.compile(r"[^{}%#]*")
 NAMES = re.compile(r".*(golden|clones)\.ya?ml")
+
+
+def told(value: Any) -> Any:
+    """A variable's value as what it is, text never as a template.
+
+    Text without anything that templates are made of is told to be plain: in what is exported, newer versions of Ansible
+    write other text as a dictionary, which AWX would show instead.
+    """
+    if isinstance(value, str):
+        return plain(value) if PLAIN.fullmatch(value) else wrap_var(value)
+    if isinstance(value, Mapping):
+        return {key: told(item) for key, item in value.items()}
+    return [told(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: ignore[misc]  # Ansible has no types
@@ -132,7 +153,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             found = self.found(self.get_cache_key(path), cache)
         except GoldenError as err:
             raise AnsibleParserError(str(err)) from err
-        labels = fleet.labels_of(self.get_option("uris"), socket.gethostname())
+        labels = fleet.labels_of(found, socket.gethostname())
         failed = {labels[uri]: str(answer) for uri, answer in found.items() if isinstance(answer, GoldenError)}
         if failed and self.get_option("unreachable") == "fail":
             raise AnsibleParserError(" ".join(failed.values()))
@@ -140,7 +161,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
             self.display.warning(message)
         for group in (fleet.ALL, fleet.OUTDATED):
             self.inventory.add_group(group)
-        self.inventory.set_variable(fleet.ALL, "golden_unreachable", failed)
+        self.inventory.set_variable(fleet.ALL, "golden_unreachable", told(failed))
         read = {uri: answer for uri, answer in found.items() if not isinstance(answer, GoldenError)}
         for host in fleet.hosts_of(read, labels, self.connection()):
             self.add(host.name, host.variables, host.groups)
@@ -148,7 +169,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
     def found(self, key: str, cache: bool) -> Mapping[str, fleet.Found]:
         """What is known of each hypervisor. What could not be read is not cached, so that it is tried again."""
         keep = self.get_option("cache")
-        uris, pool, images = (self.get_option(name) for name in ("uris", "image_pool", "images"))
+        pool, images = self.get_option("image_pool"), self.get_option("images")
+        uris = self.templar.template(self.get_option("uris"))
         asked = {uri: json.dumps([uri, pool, sorted(images)]) for uri in uris}
         known = self._cache.get(key, {}) if keep and cache else {}
         there = {uri: known[of] for uri, of in asked.items() if of in known}
@@ -171,7 +193,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         for group in groups:
             self.inventory.add_host(name, group=self.inventory.add_group(group))
         for variable, value in variables.items():
-            self.inventory.set_variable(name, variable, value)
+            self.inventory.set_variable(name, variable, told(value))
         known, strict = self.inventory.get_host(name).get_vars(), self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), known, name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), known, name, strict=strict)

@@ -21,7 +21,7 @@ from support.stack import stack
 CLOSED = "qemu+tcp://127.0.0.1:1/system"
 
 
-def ansible(tool: str, *arguments: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
+def ansible(tool: str, *arguments: str, fails: bool = False, **more: str) -> subprocess.CompletedProcess[str]:
     """Run one of Ansible's commands, with this collection."""
     environment = {
         **os.environ,
@@ -29,6 +29,7 @@ def ansible(tool: str, *arguments: str, fails: bool = False) -> subprocess.Compl
         "ANSIBLE_LOCALHOST_WARNING": "false",
         "ANSIBLE_INVENTORY_UNPARSED_FAILED": "true",
         "COLUMNS": "1000",
+        **more,
     }
     command = [sys.executable, "-m", "ansible", tool, *arguments]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=120)
@@ -118,6 +119,34 @@ def test_hosts_and_groups_are_composed(lab):
     assert (groups["v_1"], groups["v_2"]) == (sorted([on, off]), [new])
     path = written(lab, strict=True, compose={"broken": "no_such_variable + 1"})
     assert "no_such_variable" in ansible("inventory", "-i", path, "--list", fails=True).stderr
+
+
+def test_as_awx_reads_a_source_from_a_project(lab):
+    """With a file of the project, credentials in the environment, and what groups say apart from what hosts do."""
+    on, off, new = fleet(lab)
+    project, written_to = lab.path / "project", lab.path / "output.json"
+    (project / "group_vars").mkdir(parents=True)
+    (project / "group_vars" / "v_1.yml").write_text("of_the_project: true\n")
+    path = written(
+        lab,
+        "project/golden_libvirt_clones.yml",
+        compose={"backup": "golden_state == 'running'"},
+        groups={"stopped": "golden_state != 'running'"},
+        keyed_groups=[{"key": "golden_version", "prefix": "v", "parent_group": "by_version"}],
+        unreachable="fail",
+        uris=["{{ lookup('ansible.builtin.env', 'THE_HYPERVISOR') }}"],
+    )
+    options = ("--list", "--export", "--playbook-dir", str(project), "--output", str(written_to))
+    ansible("inventory", "-i", path, *options, THE_HYPERVISOR=lab.uri)
+    found = json.loads(written_to.read_text())
+    hosts = found["_meta"]["hostvars"]
+    assert sorted(hosts) == sorted([on, off, new])
+    assert (hosts[on]["golden_image"], hosts[on]["backup"], hosts[off]["backup"]) == ("web", True, False)
+    assert hosts[new]["golden_uri"] == lab.uri
+    assert sorted(found["stopped"]["hosts"]) == sorted([off, new])
+    assert sorted(found["by_version"]["children"]) == ["v_1", "v_2"]
+    assert (sorted(found["v_1"]["hosts"]), found["v_1"]["vars"]) == (sorted([on, off]), {"of_the_project": True})
+    assert "of_the_project" not in hosts[on]
 
 
 def test_only_the_images_asked_for(lab):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import socket
 import time
@@ -84,10 +85,19 @@ def addresses(hypervisor: Hypervisor, name: str) -> list[str]:
         with suppress(libvirt.libvirtError):
             interfaces = domains.handle_of(hypervisor, name).interfaceAddresses(source, 0)
             found = [address["addr"] for interface in interfaces.values() for address in interface["addrs"] or []]
-            known = [address for address in found if not address.startswith(("127.", "::1", "fe80"))]
+            known = [address for address in found if is_reached(address)]
             if known:
                 return known
     return []
+
+
+def is_reached(said: str) -> bool:
+    """Whether what was *said* is an address, and one that others may reach: a guest can have its agent say anything."""
+    try:
+        address = ipaddress.ip_address(said)
+    except ValueError:
+        return False
+    return "%" not in said and not address.is_loopback and not address.is_link_local
 
 
 def run(hypervisor: Hypervisor, name: str, argv: Sequence[str], stdin: bytes = b"", timeout: float = 60) -> bytes:

@@ -9,7 +9,7 @@ import struct
 import threading
 
 import pytest
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.agent import greets
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.agent import greets, is_reached
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.reflink import is_whole
 
 
@@ -59,3 +59,22 @@ def header(
 )
 def test_a_file_that_is_all_of_its_disk_and_nothing_else(given, expected):
     assert is_whole(header(**given)) is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "reached"),
+    [
+        ("192.0.2.7", True),
+        ("2001:db8::7", True),
+        ("127.0.1.1", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("FE80::1", False),
+        ("2001:db8::7%{{ 1 + 1 }}", False),
+        ("{{ 1 + 1 }}", False),
+        ("-oProxyCommand=true", False),
+        ("", False),
+    ],
+)
+def test_only_what_is_an_address_counts_as_one(said, reached):
+    assert is_reached(said) is reached
