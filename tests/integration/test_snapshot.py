@@ -17,7 +17,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import
 from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import SNAPSHOT
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Batch, planned_for
 from ansible_collections.golden.libvirt.plugins.modules.snapshot import SPEC
-from support.lab import COLLECTION, qemu_img
+from support.lab import COLLECTION, qemu_img, tool
 from support.poke import poke
 from support.promoting import others_snapshot, run_meanwhile
 from support.tiny_guest import Disk
@@ -431,3 +431,17 @@ def test_a_disk_in_a_pool_that_is_not_active_is_not_called_missing(lab):
     assert [start in obstacle for obstacle in refused["snapshots"][0]["obstacles"]] == [True, True]
     assert [start in obstacle for obstacle in told["revert_obstacles"]] == [True]
     taken(lab, name, "two")
+
+
+def test_kinds_that_virsh_mixed_are_not_called_deletable_where_they_are_not(lab):
+    name = lab.machine("a")
+    disk = f"vda,file={lab.file('over.qcow2')}"
+    for command in ("in1", f"ex --disk-only --diskspec {disk}", "in2"):
+        tool("virsh", "-q", "-c", lab.uri, "snapshot-create-as", name, *command.split())
+    info = {one["name"]: one for one in lab.run("snapshot_info", {"domain": name})["snapshots"]}
+    assert {one: facts["deletable"] for one, facts in info.items()} == {"in1": False, "ex": False, "in2": True}
+    said = " ".join(info["ex"]["delete_obstacles"])
+    assert "follows from in1" in said and "in2 is inside its overlay" in said
+    refused = lab.run_and_compare("snapshot", {"domain": name, "name": "ex", "state": "absent"}, fails=True)
+    assert refused["snapshots"][0]["obstacles"] == info["ex"]["delete_obstacles"]
+    lab.run_and_compare("snapshot", {"domain": name, "name": "in2", "state": "absent"})

@@ -205,7 +205,19 @@ def below_obstacles(survey: Survey, snapshot: Snapshot, merges: Sequence[Merge])
     elif len(children) > 1 and not found:
         # Of other disks each, else one were built on what it froze, too. libvirt merges only where one follows.
         yield f"{', '.join(children)} all follow from it; delete them but for one first"
+    yield from beside_internal(survey, snapshot, merges)
     yield from found
+
+
+def beside_internal(survey: Survey, snapshot: Snapshot, merges: Sequence[Merge]) -> Iterator[str]:
+    """Why what other tools mixed stays: a merge would lose the internal snapshots that are in an overlay."""
+    parent = survey.snapshot(snapshot.parent or "")
+    if parent and parent.kind == "internal":
+        yield f"it follows from {parent.name}, which is internal, and libvirt deletes none such; keep it"
+    merged_away = {merge.overlay for merge in merges}
+    for other in survey.snapshots:
+        if any(disk.kind == "internal" and disk.base in merged_away for disk in other.disks):
+            yield f"{other.name} is inside its overlay and would be lost; delete that first"
 
 
 def merge_obstacles(survey: Survey, merge: Merge) -> Iterator[str]:
