@@ -150,9 +150,8 @@ def test_a_clone_that_another_run_places_elsewhere_at_the_same_moment_is_told(fl
     name = f"{lab.prefix}-w1"
     other = {"uri": fleet["kvm2"].uri, "image_pool": fleet["kvm2"].pool, "image": "web", "version": "1", "name": name}
     script = lab.path / "other"
-    script.write_text(
-        f"#!/bin/sh\nansible kvm2 -i {lab.path}/hosts.json -m golden.libvirt.clone -a '{json.dumps(other)}' >&2\necho 0\n"
-    )
+    make = f"ansible kvm2 -i {lab.path}/hosts.json -m golden.libvirt.clone -a '{json.dumps(other)}'"
+    script.write_text(f"#!/bin/sh\n{make} >&2\necho 0\n")
     script.chmod(0o755)
     meanwhile = f"{{{{ lookup('ansible.builtin.pipe', '{script}') if __clones_told is defined else 0 }}}}"
     play("w{1..2}", clone_memory=meanwhile, fails=True)
