@@ -145,6 +145,23 @@ def test_each_name_is_made_once_where_the_version_is_and_stays_there(fleet, lab,
     assert play.where() == [[], [], []]
 
 
+def test_a_clone_that_another_run_places_elsewhere_at_the_same_moment_is_told(fleet, lab, play):
+    """The other run comes when the hypervisors were read: a lookup in what the decision needs is that run."""
+    name = f"{lab.prefix}-w1"
+    other = {"uri": fleet["kvm2"].uri, "image_pool": fleet["kvm2"].pool, "image": "web", "version": "1", "name": name}
+    script = lab.path / "other"
+    make = f"ansible kvm2 -i {lab.path}/hosts.json -m golden.libvirt.clone -a '{json.dumps(other)}'"
+    script.write_text(f"#!/bin/sh\n{make} >&2\necho 0\n")
+    script.chmod(0o755)
+    meanwhile = f"{{{{ lookup('ansible.builtin.pipe', '{script}') if __clones_told is defined else 0 }}}}"
+    play("w{1..2}", clone_memory=meanwhile, fails=True)
+    assert play.where() == [["w1"], ["w1", "w2"], []]
+    assert f"they are on two hypervisors: {name} is on several hypervisors: kvm1, kvm2. Remove one of each" in play.said
+    # Who finds that when he begins is told, and goes on.
+    assert play("w{1..3}").changed == 1
+    assert f"{name} is on several hypervisors: kvm1, kvm2" in play.said
+
+
 def test_what_may_be_on_a_hypervisor_that_was_not_read_is_not_made_twice(fleet, lab, play):
     play("w{1..2}", more=["gone"], fails=True)
     assert f"{lab.prefix}-w1, {lab.prefix}-w2 may be on what was not read" in play.said

@@ -10,7 +10,7 @@ import time
 import libvirt
 import pytest
 from support import versions
-from support.lab import assert_same
+from support.lab import assert_same, qemu_img
 
 SECURE = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
 VARIABLES = bytes(540672)
@@ -121,6 +121,29 @@ def test_snapshots_are_lost_only_by_force(lab):
     assert lab.domain(name).snapshotNum() == 0
     mine = sorted(path.name for path in pathlib.Path(lab.file("")).iterdir() if name in path.name)
     assert mine == [f"{name}.vda.2.qcow2"]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_somebody_has_built_on_a_clones_disk_keeps_it_from_going(lab, beside):
+    versions.add(lab, "web", "1")
+    name, other = clone(lab, "a", "b")
+    if beside:
+        lab.add_pool("beside")
+    overlay = str(lab.path / ("beside" if beside else "pool") / "overlay.qcow2")
+    disk = lab.disk_path(name)
+    qemu_img("create", "-f", "qcow2", "-F", "qcow2", "-b", disk, overlay)
+    before = lab.world()
+    for module, args in (
+        ("revert", back(lab, name, force=True)),
+        ("clone", {"name": name, "state": "absent", "image_pool": lab.pool}),
+    ):
+        refused = lab.run_and_compare(module, args, fails=True)
+        (item,) = refused["reverts" if module == "revert" else "clones"]
+        assert item["obstacles"] == [f"{overlay} is built on {disk}"]
+    assert_same(before, lab.world(), "what was refused changed something")
+    lab.run_and_compare("revert", back(lab, other), again=None)
+    pathlib.Path(overlay).unlink()
+    lab.run_and_compare("revert", back(lab, name), again=None)
 
 
 def test_what_cannot_be_reverted_is_refused(lab):

@@ -16,7 +16,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Gold
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from support import versions
-from support.lab import MIB, Lab
+from support.lab import MIB, Lab, assert_same
 from support.stack import stack
 
 
@@ -124,8 +124,11 @@ def near(lab, far, ssh_uri):
 
 
 def pull(near, far, *names, fails=False, **options):
-    """Bring versions from *far* to *near*, once in check mode and once for real."""
-    return near.run_and_compare("transfer", wanted(near, far, *names, **options), fails=fails)
+    """Bring versions from *far* to *near*, once in check mode and once for real; neither changes anything there."""
+    there = far.world()
+    done = near.run_and_compare("transfer", wanted(near, far, *names, **options), fails=fails)
+    assert_same(there, far.world(), "where it comes from something changed")
+    return done
 
 
 def wanted(near, far, *names, **options):

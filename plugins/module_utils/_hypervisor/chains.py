@@ -7,6 +7,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import files, volumes
@@ -84,8 +85,10 @@ def covered(hypervisor: Hypervisor, paths: Iterable[str | None]) -> list[volumes
     return found
 
 
-def all_files(hypervisor: Hypervisor) -> dict[str, Volume]:
-    """All volumes of all active pools, by path."""
+def all_files(
+    hypervisor: Hypervisor, known: Callable[[str, str], bool] = lambda pool, name: False
+) -> dict[str, Volume]:
+    """All volumes of all active pools, by path, but those that are *known*, by pool and name, not to matter."""
     with asking("listing the volumes of all pools"):
         handles = hypervisor.conn.listAllStoragePools(libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE)
     found: dict[str, Volume] = {}
@@ -93,13 +96,15 @@ def all_files(hypervisor: Hypervisor) -> dict[str, Volume]:
         with suppress(libvirt.libvirtError, GoldenError):  # a pool that goes meanwhile
             pool = volumes.Pool(hypervisor, handle)
             pool.refresh(patience=0)
-            found.update(volumes_of(pool))
+            found.update(volumes_of(pool, known))
     return found
 
 
-def volumes_of(pool: volumes.Pool) -> dict[str, Volume]:
+def volumes_of(pool: volumes.Pool, known: Callable[[str, str], bool] = lambda pool, name: False) -> dict[str, Volume]:
     found: dict[str, Volume] = {}
     for handle in pool.handle.listAllVolumes(0):
+        if known(pool.name, handle.name()):
+            continue
         with suppress(libvirt.libvirtError):  # one that goes meanwhile
             volume = volume_xml.volume_of(pool.name, handle.XMLDesc(0))
             found[volume.path] = volume

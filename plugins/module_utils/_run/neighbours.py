@@ -8,8 +8,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import cached_property
 
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import domains
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
+from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings, leavings_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
@@ -32,6 +33,15 @@ class Neighbours:
     def surveyor(self) -> Surveyor:
         return Surveyor(self.bench)
 
+    @cached_property
+    def strangers(self) -> dict[str, Volume]:
+        """The files that may be built on a clone's, by path: not the images', nor what was made for clones of these."""
+        origins = [domain.record.origin for domain in self.domains.values()]
+        made = {(one.pool, one.volume) for origin in origins if origin and origin.image for one in origin.made}
+        return chains.all_files(
+            self.bench.hypervisor, lambda pool, name: (pool, name) in made or names.parsed(name) is not None
+        )
+
     def volumes_in(self, pool: str) -> frozenset[str]:
         """The names of a pool's volumes."""
         if pool not in self.volumes:
@@ -45,7 +55,7 @@ class Neighbours:
         if not self.plain(domain, made):
             survey = self.surveyor.survey(domain.name, deleting=True)
             others = self.users_of(domain, self.users)
-        return leavings_of(replace(survey, others=others), made)
+        return leavings_of(replace(survey, files={**self.strangers, **survey.files}, others=others), made)
 
     def plain(self, domain: Domain, made: Collection[str]) -> bool:
         """Whether the clone writes to the volumes made for it, with no snapshot: there is nothing else to look for."""
