@@ -55,7 +55,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
             return plan_absent(survey, wish.name, params["children"])
         return plan_present(survey, wish, retention, lambda: quiescing.problem(bench.hypervisor, name))
 
-    return guarded(tuple(dict.fromkeys(params["domains"])), one)
+    return guarded(params["domains"], one)
 
 
 def wish_of(params: Params) -> Wish:
