@@ -39,7 +39,7 @@ def run(lab, verb, domain, monkeypatch=None, number=None, end=None, **asked):
         result = item_result(plan, verb, bench, params, False)
         if monkeypatch:
             monkeypatch.undo()
-        return {**result, "all": len(getattr(plan, "actions", ()))}
+        return {**result, "all": 1 + len(getattr(plan, "actions", ()))}  # the guard comes first
 
 
 def killed(lab, verb, domain, monkeypatch, number, **asked):
