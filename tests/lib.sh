@@ -7,6 +7,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 output=$root/tests/output
 cache=$root/.cache
 mkdir -p "$output" "$cache"
+# Python is started thousands of times here: compiling Ansible and the collection anew each time takes longer than most
+# of what is tested.
+unset PYTHONDONTWRITEBYTECODE
 
 cores=(2.16 2.17 2.18 2.19 2.20 2.21)
 
