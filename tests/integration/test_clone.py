@@ -364,6 +364,25 @@ def test_a_clone_whose_disk_another_domain_uses_is_kept(lab):
     assert f"domain {thief} uses" in result["msg"]
 
 
+@pytest.mark.parametrize("by", ["volume", "hand"])
+def test_a_clone_whose_disk_another_domain_uses_by_its_volume_or_since_it_runs_is_kept(lab, by):
+    versions.add(lab, "web", "1")
+    name = lab.run("clone", asked(lab, "a"))["clones"][0]["name"]
+    thief = lab.machine("thief", state="paused")
+    source, flag = {
+        "volume": (f"pool='{lab.pool}' volume='{name}.vda.qcow2'", libvirt.VIR_DOMAIN_AFFECT_CONFIG),
+        "hand": (f"file='{lab.disk_path(name)}'", libvirt.VIR_DOMAIN_AFFECT_LIVE),
+    }[by]
+    kind = "volume" if by == "volume" else "file"
+    disk = f"<disk type='{kind}'><driver name='qemu' type='qcow2'/><source {source}/><target dev='vdb'/></disk>"
+    lab.domain(thief).attachDeviceFlags(disk, flag)
+    for module, options in (
+        ("clone", asked(lab, "a", state="absent")),
+        ("revert", {"domain": name, "to": "version", "image_pool": lab.pool}),
+    ):
+        assert f"domain {thief} uses" in lab.run_and_compare(module, options, fails=True)["msg"]
+
+
 # ---- guests
 
 
