@@ -52,15 +52,26 @@ class Verb:
     take_back: Callable[[Bench, Params, Plan], Plan | None] = lambda bench, params, plan: None
 
 
+class Module(AnsibleModule):  # type: ignore[misc]  # Ansible has no types
+    """Ansible's, that logs no secret which is inside another option either.
+
+    Such an option is logged as Python writes it, in which Ansible does not find a secret of several lines again.
+    """
+
+    def _log_invocation(self) -> None:
+        self.no_log_values.update({repr(secret)[1:-1] for secret in self.no_log_values})
+        super()._log_invocation()
+
+
 def run_verb(spec: Spec, verb: Verb, **rules: Any) -> None:
     """Run *verb* as the module: one connection, all items planned before the first is done, each undone by itself."""
-    module = AnsibleModule(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
+    module = Module(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
     with_hypervisor(module, lambda hypervisor: verb_result(module, verb, bench_of(hypervisor, module)))
 
 
 def run_info(spec: Spec, read: Callable[[Bench, Params], dict[str, Any]], **rules: Any) -> None:
     """Run a module that only looks."""
-    module = AnsibleModule(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
+    module = Module(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
     with_hypervisor(module, lambda hypervisor: {"changed": False, **read(bench_of(hypervisor, module), module.params)})
 
 
