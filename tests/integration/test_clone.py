@@ -383,6 +383,20 @@ def test_a_clone_whose_disk_another_domain_uses_by_its_volume_or_since_it_runs_i
         assert f"domain {thief} uses" in lab.run_and_compare(module, options, fails=True)["msg"]
 
 
+def test_a_clone_that_would_be_gone_with_its_power_is_kept(lab):
+    versions.add(lab, "web", "1")
+    name = lab.run("clone", asked(lab, "a", start=True))["clones"][0]["name"]
+    lab.domain(name).undefine()
+    before = set(volumes(lab))
+    result = lab.run_and_compare("clone", asked(lab, "a", state="absent"), fails=True)
+    assert "it is transient" in result["msg"]
+    result = lab.run_and_compare("revert", {"domain": name, "to": "version", "image_pool": lab.pool}, fails=True)
+    assert "it is transient" in result["msg"]
+    assert (lab.state(name), volumes(lab)) == ("running", before)
+    lab.conn.defineXML(lab.domain(name).XMLDesc(SECURE))
+    lab.run_and_compare("clone", asked(lab, "a", state="absent"))
+
+
 # ---- guests
 
 

@@ -43,6 +43,9 @@ def plan_removal(
     if (kin.image and origin.image != kin.image) or (kin.label and origin.label != kin.label):
         wanted = ", ".join([*([kin.image] if kin.image else []), *([f"label {kin.label}"] if kin.label else [])])
         raise Refused(doing, f"it is a clone of {family(origin)}, not of {wanted}")
+    if not there.persistent:
+        advice = f"Define it ('virsh dumpxml {name} --inactive --security-info >FILE', 'virsh define FILE') and go on."
+        raise Refused(doing, "it is transient: it would be gone with its power, and its volumes stay", advice)
     if leavings.obstacles:
         raise Refused(doing, "something depends on its volumes", "Remove that first.", obstacles=leavings.obstacles)
     return Plan(
