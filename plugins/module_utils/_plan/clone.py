@@ -233,9 +233,10 @@ def refuse_taken(wanted: Wanted, name: str, pieces: Collection[Piece], volumes: 
     if taken:
         raise Refused(
             doing(wanted, name),
-            f"pool {taken[0].pool} has volumes of that name already, which no clone claims: "
+            f"pool {taken[0].pool} has volumes of that name already, which are no clone's of that name: "
             + ", ".join(sorted(volume.volume for volume in taken)),
-            f"Remove them ('virsh vol-delete NAME {taken[0].pool}') if nothing needs them, or choose another name.",
+            "A clone that was renamed goes on using them. Choose another name, or remove them "
+            f"('virsh vol-delete NAME {taken[0].pool}') if nothing needs them.",
         )
 
 
@@ -299,7 +300,7 @@ def kept(wanted: Wanted, there: Domain, origin: Origin, seed: bytes | None) -> P
         labelled = replace(labelled, customised=True, hostname=wanted.guest.name_for(there.name))
     seeding = tuple(reseeding(wanted.guest, there, labelled, seed))
     joining = [actions.MarkDomain(there.name, replace(there.record, origin=labelled))] if labelled != origin else []
-    final = unseeded(wanted.guest, there.name, labelled)
+    final = unseeded(wanted.guest, labelled)
     shown = facts(there.name, there.macs, final)
     state = "running" if wanted.start and there.off else there.state
     return Plan(
