@@ -53,7 +53,7 @@ class Guest:
         return name
 
     def called(self, clone: str) -> str:
-        """What its user calls it, be that a host name or not; a clone's own name with what no host name has as ``-``."""
+        """What its user calls it, be that a host name or not; by default as the clone, ``-`` for what none has in it."""
         if self.fqdn is None and self.hostname == NAME:
             return re.sub(r"[^A-Za-z0-9.-]", "-", clone)
         return (self.fqdn or self.hostname).replace(NAME, clone)
@@ -148,8 +148,8 @@ def refuse_equal_names(guests: Mapping[str, Guest]) -> None:
     for clone, guest in guests.items():
         clones.setdefault(guest.called(clone).lower(), []).append(clone)
     obstacles = [
-        f"{name!r} would be the same in {len(there)} guests ({', '.join(there[:SAID])}{', …' if there[SAID:] else ''}): "
-        f"write '{NAME}' for the clone's name, or give them host names of their own in 'clones'"
+        f"{name!r} would be the same in {len(there)} guests ({', '.join(there[:SAID])}{', …' if there[SAID:] else ''})"
+        f": write '{NAME}' for the clone's name, or give them host names of their own in 'clones'"
         for name, there in clones.items()
         if len(there) > 1
     ]
