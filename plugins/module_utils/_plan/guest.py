@@ -53,7 +53,7 @@ class Guest:
         return name
 
     def called(self, clone: str) -> str:
-        """What its user calls it, be that a host name or not; by default as the clone, ``-`` for what none has in it."""
+        """What its user calls it, be that a host name or not; by default as the clone, ``-`` for what none has."""
         if self.fqdn is None and self.hostname == NAME:
             return re.sub(r"[^A-Za-z0-9.-]", "-", clone)
         return (self.fqdn or self.hostname).replace(NAME, clone)
