@@ -383,6 +383,19 @@ def test_a_clone_whose_disk_another_domain_uses_by_its_volume_or_since_it_runs_i
         assert f"domain {thief} uses" in lab.run_and_compare(module, options, fails=True)["msg"]
 
 
+def test_a_domain_with_the_metadata_of_a_clone_that_is_gone_is_kept(lab):
+    versions.add(lab, "web", "1")
+    name = lab.run("clone", asked(lab, "a"))["clones"][0]["name"]
+    xml = lab.domain(name).XMLDesc(SECURE)
+    metadata = xml[xml.index("<metadata>") : xml.index("</metadata>")] + "</metadata>"
+    copy = lab.machine("copy")
+    lab.conn.defineXML(lab.domain(copy).XMLDesc(SECURE).replace("<memory ", metadata + "<memory ", 1))
+    assert f"domain {name} uses" in lab.run_and_compare("clone", asked(lab, "a", exact=True), fails=True)["msg"]
+    lab.run("clone", asked(lab, "a", state="absent"))
+    result = lab.run_and_compare("clone", asked(lab, exact=True), fails=True)
+    assert "it uses none of the volumes that were made" in result["msg"]
+
+
 def test_a_clone_that_would_be_gone_with_its_power_is_kept(lab):
     versions.add(lab, "web", "1")
     name = lab.run("clone", asked(lab, "a", start=True))["clones"][0]["name"]
