@@ -149,8 +149,8 @@ class Batch:
 
     def run(self) -> list[dict[str, Any]]:
         """The items' results, in order."""
-        working = len(self.planned) or 1 if self.bench.company else self.params.get("parallel") or 1
-        booting = self.params.get("max_starting") or 0
+        working = max(1, len(self.planned) if self.bench.company else self.params.get("parallel") or 1)
+        booting = max(0, self.params.get("max_starting") or 0)
         self.bench.lanes = Lanes(working, booting or working)
         first, late = ([item for item in self.planned if is_late(item) is late] for late in (False, True))
         self.all_of(first, working + booting)
