@@ -164,7 +164,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         self.inventory.set_variable(fleet.ALL, "golden_unreachable", told(failed))
         read = {uri: answer for uri, answer in found.items() if not isinstance(answer, GoldenError)}
         for host in fleet.hosts_of(read, labels, self.connection()):
-            self.add(host.name, host.variables, host.groups)
+            self.add(told(host.name), host.variables, host.groups)
 
     def found(self, key: str, cache: bool) -> Mapping[str, fleet.Found]:
         """What is known of each hypervisor. What could not be read is not cached, so that it is tried again."""
@@ -189,7 +189,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):  # type: i
         return "agent" if connection_loader.find_plugin("community.libvirt.libvirt_qemu") else "ssh"
 
     def add(self, name: str, variables: Mapping[str, Any], groups: tuple[str, ...]) -> None:
-        """One host, with what the configuration composes from its variables."""
+        """One host, its *name* no template, with what the configuration composes from its variables."""
         for group in groups:
             self.inventory.add_host(name, group=self.inventory.add_group(group))
         for variable, value in variables.items():

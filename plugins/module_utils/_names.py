@@ -128,8 +128,10 @@ def expanded(pattern: str) -> list[str]:
         raise Refused(f"reading the names {pattern}", f"{found.group()} is no range", advice)
     width = max(len(first), len(last)) if first.startswith("0") or last.startswith("0") else 0
     numbers = [str(number).zfill(width) for number in range(int(first), int(last) + 1)]
-    head, tail = pattern[: found.start()], pattern[found.end() :]
-    return [name for number in numbers for name in expanded(f"{head}{number}{tail}")]
+    head, tails = pattern[: found.start()], expanded(pattern[found.end() :])
+    if len(numbers) * len(tails) > MOST:
+        raise Refused(f"reading the names {pattern}", "they are too many", f"Ask for at most {MOST} of them at a time.")
+    return [f"{head}{number}{tail}" for number in numbers for tail in tails]
 
 
 def clone_volume(clone: str, part: str, ending: str, number: int = 1) -> str:

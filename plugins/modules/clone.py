@@ -189,8 +189,8 @@ options:
     suboptions:
       arguments:
         description:
-          - Arguments to QEMU (C(qemu:commandline)) that fix a MAC or vsock address, a serial number, a socket or a
-            port. With V(drop), all arguments go.
+          - Arguments to QEMU (C(qemu:commandline), C(qemu:override)) that fix a MAC or vsock address, a serial number,
+            a socket or a port. With V(drop), all arguments go.
         type: str
         choices: [refuse, keep, drop]
         default: refuse

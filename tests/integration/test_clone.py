@@ -365,6 +365,52 @@ def test_a_clone_whose_disk_another_domain_uses_is_kept(lab):
     assert f"domain {thief} uses" in result["msg"]
 
 
+@pytest.mark.parametrize("by", ["volume", "hand"])
+def test_a_clone_whose_disk_another_domain_uses_by_its_volume_or_since_it_runs_is_kept(lab, by):
+    versions.add(lab, "web", "1")
+    name = lab.run("clone", asked(lab, "a"))["clones"][0]["name"]
+    thief = lab.machine("thief", state="paused")
+    source, flag = {
+        "volume": (f"pool='{lab.pool}' volume='{name}.vda.qcow2'", libvirt.VIR_DOMAIN_AFFECT_CONFIG),
+        "hand": (f"file='{lab.disk_path(name)}'", libvirt.VIR_DOMAIN_AFFECT_LIVE),
+    }[by]
+    kind = "volume" if by == "volume" else "file"
+    disk = f"<disk type='{kind}'><driver name='qemu' type='qcow2'/><source {source}/><target dev='vdb'/></disk>"
+    lab.domain(thief).attachDeviceFlags(disk, flag)
+    for module, options in (
+        ("clone", asked(lab, "a", state="absent")),
+        ("revert", {"domain": name, "to": "version", "image_pool": lab.pool}),
+    ):
+        assert f"domain {thief} uses" in lab.run_and_compare(module, options, fails=True)["msg"]
+
+
+def test_a_domain_with_the_metadata_of_a_clone_that_is_gone_is_kept(lab):
+    versions.add(lab, "web", "1")
+    name = lab.run("clone", asked(lab, "a"))["clones"][0]["name"]
+    xml = lab.domain(name).XMLDesc(SECURE)
+    metadata = xml[xml.index("<metadata>") : xml.index("</metadata>")] + "</metadata>"
+    copy = lab.machine("copy")
+    lab.conn.defineXML(lab.domain(copy).XMLDesc(SECURE).replace("<memory ", metadata + "<memory ", 1))
+    assert f"domain {name} uses" in lab.run_and_compare("clone", asked(lab, "a", exact=True), fails=True)["msg"]
+    lab.run("clone", asked(lab, "a", state="absent"))
+    result = lab.run_and_compare("clone", asked(lab, exact=True), fails=True)
+    assert "it uses none of the volumes that were made" in result["msg"]
+
+
+def test_a_clone_that_would_be_gone_with_its_power_is_kept(lab):
+    versions.add(lab, "web", "1")
+    name = lab.run("clone", asked(lab, "a", start=True))["clones"][0]["name"]
+    lab.domain(name).undefine()
+    before = set(volumes(lab))
+    result = lab.run_and_compare("clone", asked(lab, "a", state="absent"), fails=True)
+    assert "it is transient" in result["msg"]
+    result = lab.run_and_compare("revert", {"domain": name, "to": "version", "image_pool": lab.pool}, fails=True)
+    assert "it is transient" in result["msg"]
+    assert (lab.state(name), volumes(lab)) == ("running", before)
+    lab.conn.defineXML(lab.domain(name).XMLDesc(SECURE))
+    lab.run_and_compare("clone", asked(lab, "a", state="absent"))
+
+
 # ---- guests
 
 

@@ -421,6 +421,18 @@ def test_a_seed_is_written_anew_where_it_says_something_else_and_goes_when_it_ha
     assert_same(before, lab.world(), "more or less than was made was removed")
 
 
+def test_a_clone_that_was_renamed_loses_its_seed(lab):
+    versions.add(lab, "web", "1", first_boot="cloud-init")
+    name = lab.run("clone", asked(lab, "a"))["clones"][0]["name"]
+    lab.domain(name).rename(f"{lab.prefix}-b")
+    result = lab.run_and_compare("clone", asked(lab, "a"), fails=True)
+    assert "A clone that was renamed goes on using them" in result["msg"]
+    result = lab.run_and_compare("clone", asked(lab, "b", customise={"ssh_keys": ["ssh-ed25519 AAAA me"]}))
+    assert [action["action"] for action in result["actions"]] == ["rewrite volume"]
+    lab.run_and_compare("clone", asked(lab, "b", customise={"seed": "absent"}))
+    assert not pathlib.Path(lab.file(f"{name}.seed.iso")).exists()
+
+
 def test_a_running_clone_loses_its_seed(lab):
     versions.add(lab, "web", "1", first_boot="cloud-init", guest=True)
     args = asked(lab, "a", start=True, wait_for="agent")

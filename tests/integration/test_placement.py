@@ -122,6 +122,13 @@ class Playbook:
         ]
 
 
+def test_what_single_guests_are_told_is_not_shown(play, lab):
+    told = {"user_data": "#cloud-config\n# a horse\n", "credentials": {"db.password": "horse"}}
+    play("1", "-vvv", clones_settings=[{"name": f"{lab.prefix}-2", "customise": told}])
+    assert f"{lab.prefix}-2 on kvm" in play.said
+    assert "horse" not in play.said
+
+
 def test_each_name_is_made_once_where_the_version_is_and_stays_there(fleet, lab, play):
     assert play("w{1..5}", "--check").changed == 2
     assert play.where() == [[], [], []]

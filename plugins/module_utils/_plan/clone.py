@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
@@ -39,6 +40,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import A
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.seeding import reseeding, unseeded
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine, clone_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import interface_count
+
+UNTITLED = re.compile("[\\x00-\\x08\\x0a-\\x1f\\ud800-\\udfff\\ufffe\\uffff]")
 
 
 @dataclass(frozen=True)
@@ -217,8 +220,8 @@ def beyond(limits: Limits, machine: Machine) -> Iterator[str]:
         yield f"it cannot have {machine.memory} MiB of memory: the hypervisor has {limits.memory}"
     if machine.vcpus is not None and not 0 < machine.vcpus <= limits.vcpus:
         yield f"it cannot have {machine.vcpus} processors: a machine of its type takes {limits.vcpus}"
-    if "\n" in (machine.title or ""):
-        yield "its title has more than one line"
+    if UNTITLED.search(machine.title or ""):
+        yield "its title has more than one line, or characters that no XML can have"
     for network in machine.networks:
         if network not in limits.networks:
             yield f"there is no network {network} (there: {', '.join(sorted(limits.networks)) or 'none'})"
@@ -230,9 +233,10 @@ def refuse_taken(wanted: Wanted, name: str, pieces: Collection[Piece], volumes: 
     if taken:
         raise Refused(
             doing(wanted, name),
-            f"pool {taken[0].pool} has volumes of that name already, which no clone claims: "
+            f"pool {taken[0].pool} has volumes of that name already, which are no clone's of that name: "
             + ", ".join(sorted(volume.volume for volume in taken)),
-            f"Remove them ('virsh vol-delete NAME {taken[0].pool}') if nothing needs them, or choose another name.",
+            "A clone that was renamed goes on using them. Choose another name, or remove them "
+            f"('virsh vol-delete NAME {taken[0].pool}') if nothing needs them.",
         )
 
 
@@ -296,7 +300,7 @@ def kept(wanted: Wanted, there: Domain, origin: Origin, seed: bytes | None) -> P
         labelled = replace(labelled, customised=True, hostname=wanted.guest.name_for(there.name))
     seeding = tuple(reseeding(wanted.guest, there, labelled, seed))
     joining = [actions.MarkDomain(there.name, replace(there.record, origin=labelled))] if labelled != origin else []
-    final = unseeded(wanted.guest, there.name, labelled)
+    final = unseeded(wanted.guest, labelled)
     shown = facts(there.name, there.macs, final)
     state = "running" if wanted.start and there.off else there.state
     return Plan(

@@ -21,6 +21,8 @@ CREDENTIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 FIELDS = ("hostname", "fqdn", "ssh_keys", "user_data", "vendor_data", "network_config", "credentials")
 SEEDED = ("user_data", "vendor_data", "network_config")
 DOING = "preparing what the guest is told"
+# How many clones a message names.
+SAID = 3
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,16 @@ class Guest:
 
     def name_for(self, clone: str) -> str:
         """The host name, fully qualified where that is known; refused where it cannot be one."""
-        name = (self.fqdn or self.hostname).replace(NAME, clone)
-        if self.fqdn is None and self.hostname == NAME:
-            name = re.sub(r"[^A-Za-z0-9.-]", "-", name)
+        name = self.called(clone)
         if not HOSTNAME.fullmatch(name):
             raise Refused(DOING, f"{name!r} cannot be a host name", "Set 'hostname' in 'customise'.")
         return name
+
+    def called(self, clone: str) -> str:
+        """What its user calls it, be that a host name or not; by default as the clone, ``-`` for what none has."""
+        if self.fqdn is None and self.hostname == NAME:
+            return re.sub(r"[^A-Za-z0-9.-]", "-", clone)
+        return (self.fqdn or self.hostname).replace(NAME, clone)
 
     def seed(self, clone: str, instance: str) -> bytes:
         data = {"user-data": self.user_data, "vendor-data": self.vendor_data}
@@ -129,7 +135,9 @@ def not_understood(said: Mapping[str, Any]) -> Iterator[str]:
     for name in ("user_data", "vendor_data"):
         if name in said and not nocloud.is_user_data(said[name]):
             yield f"'{name}' begins with nothing that cloud-init knows, such as '#cloud-config'"
-    for name in said.get("credentials", ()):
+    for name, value in said.get("credentials", {}).items():
+        if not isinstance(value, str):
+            yield f"the credential {name!r} is no text: put it in quotes"
         if not CREDENTIAL.fullmatch(name):
             yield f"{name!r} cannot be the name of a credential: use letters, digits, '.', '_' and '-', at most 64"
 
@@ -138,9 +146,10 @@ def refuse_equal_names(guests: Mapping[str, Guest]) -> None:
     """Raise where several of the *guests* ({clone: what it is told}) would have the same host name."""
     clones: dict[str, list[str]] = {}
     for clone, guest in guests.items():
-        clones.setdefault((guest.fqdn or guest.hostname).replace(NAME, clone), []).append(clone)
+        clones.setdefault(guest.called(clone).lower(), []).append(clone)
     obstacles = [
-        f"{name!r} would be the same in {len(there)} guests: write '{NAME}' for the clone's name"
+        f"{name!r} would be the same in {len(there)} guests ({', '.join(there[:SAID])}{', …' if there[SAID:] else ''})"
+        f": write '{NAME}' for the clone's name, or give them host names of their own in 'clones'"
         for name, there in clones.items()
         if len(there) > 1
     ]

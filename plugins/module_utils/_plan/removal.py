@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,12 @@ def plan_removal(
     if (kin.image and origin.image != kin.image) or (kin.label and origin.label != kin.label):
         wanted = ", ".join([*([kin.image] if kin.image else []), *([f"label {kin.label}"] if kin.label else [])])
         raise Refused(doing, f"it is a clone of {family(origin)}, not of {wanted}")
+    if is_copy(there, origin, volumes):
+        reason = "it says of itself what another one was: it uses none of the volumes that were made, and none is there"
+        raise Refused(doing, reason, f"Remove it with 'virsh undefine {name}', if nobody needs it.")
+    if not there.persistent:
+        advice = f"Define it ('virsh dumpxml {name} --inactive --security-info >FILE', 'virsh define FILE') and go on."
+        raise Refused(doing, "it is transient: it would be gone with its power, and its volumes stay", advice)
     if leavings.obstacles:
         raise Refused(doing, "something depends on its volumes", "Remove that first.", obstacles=leavings.obstacles)
     return Plan(
@@ -51,6 +58,14 @@ def plan_removal(
         before={**facts(name, there.macs, origin), "state": there.state},
         result={**facts(name, there.macs, origin), "uuid": there.uuid, "state": "absent"},
     )
+
+
+def is_copy(there: Domain, origin: Origin, volumes: Mapping[str, Collection[str]]) -> bool:
+    """Whether somebody has defined the domain from a clone's definition, which is gone, on disks of its own."""
+    made = {volume.volume for volume in origin.made}
+    used = {posixpath.basename(disk.path) for disk in there.disks if disk.path}
+    gone = not any(volume.volume in volumes[volume.pool] for volume in origin.made)
+    return origin.complete and bool(made) and bool(used) and gone and made.isdisjoint(used)
 
 
 def steps(

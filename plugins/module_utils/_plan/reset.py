@@ -204,6 +204,8 @@ def obstacles(reset: Reset, source: Source, clone: Clone) -> Iterator[str]:
 
 def losses(clone: Clone, force: bool) -> Iterator[str]:
     """What would be lost of a clone that is defined anew, unless that is forced; and what depends on its volumes."""
+    if not clone.domain.persistent:
+        yield "it is transient: define it"
     yield from clone.leavings.obstacles
     if clone.leavings.snapshots and not force:
         yield f"its snapshots ({', '.join(clone.leavings.snapshots)}) would be lost ('force' does it nevertheless)"

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Made, Origin, Record
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import Guest
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import SECRET_MODE
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
+
+# Of the volume that guest_pieces makes, whatever the clone is called.
+ENDING = ".seed.iso"
 
 
 @dataclass(frozen=True)
@@ -35,26 +37,25 @@ class DetachSeed(Action):
     domain: str
 
 
-def seed_volume(clone: str, origin: Origin) -> Made | None:
-    """The volume of the clone's seed, where it has one."""
-    name = names.clone_volume(clone, "seed", "iso")
-    return next((made for made in origin.made if made.volume == name), None)
+def seed_volume(origin: Origin) -> Made | None:
+    """The volume of the clone's seed, where it has one. The clone may have been renamed since."""
+    return next((made for made in origin.made if made.volume.endswith(ENDING)), None)
 
 
-def unseeded(guest: Guest | None, clone: str, origin: Origin) -> Origin:
+def unseeded(guest: Guest | None, origin: Origin) -> Origin:
     """The origin of the clone as its user wants its seed."""
-    seed = seed_volume(clone, origin) if guest and not guest.seeded else None
+    seed = seed_volume(origin) if guest and not guest.seeded else None
     return replace(origin, made=tuple(made for made in origin.made if made != seed)) if seed else origin
 
 
 def reseeding(guest: Guest | None, there: Domain, origin: Origin, content: bytes | None) -> Iterator[Action]:
     """What makes the seed as it is wanted. *content* is what is in it, None where that is not known."""
-    seed = seed_volume(there.name, origin)
+    seed = seed_volume(origin)
     if guest is None or seed is None:
         return
     if not guest.seeded:
         yield DetachSeed(there.name)
-        yield actions.MarkDomain(there.name, Record(unseeded(guest, there.name, origin), there.record.seal))
+        yield actions.MarkDomain(there.name, Record(unseeded(guest, origin), there.record.seal))
         yield actions.DeleteVolume(seed.pool, seed.volume)
     elif guest.said and guest.via == "cloud-init" and content != guest.seed(there.name, there.uuid):
         yield RewriteVolume(seed.pool, seed.volume, guest.seed(there.name, there.uuid))

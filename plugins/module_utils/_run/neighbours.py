@@ -14,6 +14,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import Domai
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings, leavings_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import paths_of
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 
 
@@ -26,8 +27,8 @@ class Neighbours:
         self.volumes: dict[str, frozenset[str]] = {}
         self.users: dict[str, set[str]] = {}
         for domain in self.domains.values():
-            for disk in domain.disks:
-                self.users.setdefault(disk.path or "", set()).add(domain.name)
+            for path in paths_of(bench, domain):
+                self.users.setdefault(path, set()).add(domain.name)
 
     @cached_property
     def surveyor(self) -> Surveyor:

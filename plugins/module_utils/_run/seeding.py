@@ -21,7 +21,7 @@ def content_of(bench: Bench, guest: Guest | None, there: Domain | None) -> bytes
     origin = there.record.origin if there else None
     if there is None or origin is None or guest is None or not guest.said:
         return None
-    seed = seed_volume(there.name, origin)
+    seed = seed_volume(origin)
     pool = bench.pool(seed.pool) if seed else None
     return pool.download(seed.volume) if seed and pool and pool.find(seed.volume) else None
 

@@ -52,15 +52,26 @@ class Verb:
     take_back: Callable[[Bench, Params, Plan], Plan | None] = lambda bench, params, plan: None
 
 
+class Module(AnsibleModule):  # type: ignore[misc]  # Ansible has no types
+    """Ansible's, that logs no secret which is inside another option either.
+
+    Such an option is logged as Python writes it, in which Ansible does not find a secret of several lines again.
+    """
+
+    def _log_invocation(self) -> None:
+        self.no_log_values.update({repr(secret)[1:-1] for secret in self.no_log_values})
+        super()._log_invocation()
+
+
 def run_verb(spec: Spec, verb: Verb, **rules: Any) -> None:
     """Run *verb* as the module: one connection, all items planned before the first is done, each undone by itself."""
-    module = AnsibleModule(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
+    module = Module(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
     with_hypervisor(module, lambda hypervisor: verb_result(module, verb, bench_of(hypervisor, module)))
 
 
 def run_info(spec: Spec, read: Callable[[Bench, Params], dict[str, Any]], **rules: Any) -> None:
     """Run a module that only looks."""
-    module = AnsibleModule(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
+    module = Module(argument_spec={**CONNECTION, **spec}, supports_check_mode=True, **rules)
     with_hypervisor(module, lambda hypervisor: {"changed": False, **read(bench_of(hypervisor, module), module.params)})
 
 
@@ -138,8 +149,8 @@ class Batch:
 
     def run(self) -> list[dict[str, Any]]:
         """The items' results, in order."""
-        working = len(self.planned) or 1 if self.bench.company else self.params.get("parallel") or 1
-        booting = self.params.get("max_starting") or 0
+        working = max(1, len(self.planned) if self.bench.company else self.params.get("parallel") or 1)
+        booting = max(0, self.params.get("max_starting") or 0)
         self.bench.lanes = Lanes(working, booting or working)
         first, late = ([item for item in self.planned if is_late(item) is late] for late in (False, True))
         self.all_of(first, working + booting)

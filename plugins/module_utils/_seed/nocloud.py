@@ -48,8 +48,8 @@ def seed(
 
 
 def yaml(content: Mapping[str, Any]) -> bytes:
-    """JSON, which is YAML."""
-    return (json.dumps(content, indent=2) + "\n").encode()
+    """JSON, which is YAML but for characters that are written as two halves."""
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def is_user_data(text: str) -> bool:

@@ -23,9 +23,12 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
 # What arguments to a hypervisor's own program can fix; the words are those of QEMU.
 FIXED = {
     "MAC address": re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b", re.IGNORECASE),
-    "vsock address": re.compile(r"\bguest-cid=\d+"),
-    "identity": re.compile(r"(?:\b(?:serial|wwn|uuid)=(?!on\b|off\b)[^,]+)|^-uuid$"),
-    "port of the host": re.compile(r"\bhostfwd=[^,]*"),
+    "vsock address": re.compile(r"\bguest-cid\"?[=:]\s*\d+"),
+    "identity": re.compile(r"\b(?:serial|wwn|uuid)(?:=|\":\s*\")(?!on\b|off\b)[^,\"]+|^-uuid$"),
+    "port of the host": re.compile(
+        r"\b(?:hostfwd|listen)=[^,]*|^(?:tls-)?port=\d+|^-(?:s|gdb|vnc)$"
+        r"|\b(?:port=\d+|(?:tcp|telnet|websocket):[^,]+)(?=.*,server\b(?!=off))"
+    ),
     "socket": re.compile(r"(?:\bpath=|unix:)/[^,]+(?=.*,server\b(?!=off))"),
 }
 TPM_FRESH = "its TPM starts empty: what the source sealed with its own (disk keys, certificates) is not there"
@@ -231,13 +234,16 @@ def arguments(root: Element) -> Found:
     """Arguments hang together: all of them go, or none."""
 
     def drop() -> None:
-        for element in root.findall("{*}commandline"):
+        for element in root.findall("{*}commandline") + root.findall("{*}override"):
             root.remove(element)
 
-    for value in argument_values(root):
-        for what, pattern in FIXED.items():
-            for found in pattern.finditer(value):
-                yield f"its QEMU arguments (qemu:commandline) fix the {what} {found.group()}", drop
+    properties = root.findall("{*}override/{*}device/{*}frontend/{*}property")
+    overrides = [f"{of.get('name')}={of.get('value')}" for of in properties]
+    for place, values in (("qemu:commandline", argument_values(root)), ("qemu:override", overrides)):
+        for value in values:
+            for what, pattern in FIXED.items():
+                for found in pattern.finditer(value):
+                    yield f"its QEMU arguments ({place}) fix the {what} {found.group()}", drop
 
 
 def argument_values(root: Element) -> list[str]:

@@ -204,6 +204,7 @@ def test_a_disk_may_be_left_out_and_an_overlay_may_be_larger():
         (replace(WANTED, machine=Machine(memory=0)), "cannot have 0 MiB"),
         (replace(WANTED, machine=Machine(vcpus=9)), "cannot have 9 processors: a machine of its type takes 8"),
         (replace(WANTED, machine=Machine(title="a\nb")), "more than one line"),
+        (replace(WANTED, machine=Machine(title="a\x01b")), "characters that no XML can have"),
         (replace(WANTED, machine=Machine(networks=("wan",))), "no network wan (there: lan)"),
         (replace(WANTED, source=replace(SOURCE, obstacles=("it has a host device",))), "it has a host device"),
     ],
@@ -397,6 +398,7 @@ def test_the_way_to_the_guest(asked, first_boot, via):
         ({"via": "cloud-init", "vendor_data": "hello"}, False, 1),
         ({"via": "credentials", "user_data": "#cloud-config"}, False, 1),
         ({"via": "cloud-init", "credentials": {"../x": "1", "": "2", "a.b-c_D": "3"}}, False, 2),
+        ({"via": "cloud-init", "credentials": {"db.port": 5432, "db": {"a": "b"}, "c": "3"}}, False, 2),
     ],
 )
 def test_what_cannot_be_told_is_refused_all_at_once(asked, start, obstacles):
@@ -414,10 +416,12 @@ def test_what_keeps_disks_from_being_written_to_is_told_with_the_rest():
 
 
 def test_host_names_must_differ_within_a_task():
-    one, two = guest.Guest("agent", "{name}"), guest.Guest("agent", fqdn="web-01")
+    one, two = guest.Guest("agent"), guest.Guest("agent", fqdn="web-01")
     guest.refuse_equal_names({"web-01": one, "web-02": one})
     with pytest.raises(Refused, match="'web-01' would be the same in 2 guests"):
         guest.refuse_equal_names({"web-01": one, "web-02": two})
+    with pytest.raises(Refused, match=r"'web-01' would be the same in 3 guests \(web_01, web-01, Web\+01\)"):
+        guest.refuse_equal_names({"web_01": one, "web-01": one, "Web+01": one})
 
 
 def test_credentials_are_files_of_the_clones_own_and_nowhere_in_its_xml():

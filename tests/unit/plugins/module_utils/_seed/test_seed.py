@@ -58,6 +58,11 @@ def test_host_name_and_keys_are_metadata_and_user_data_stays_the_users_own():
     assert "network-config" not in files
 
 
+def test_characters_stay_whole():
+    # Not as two escapes, which are one character in JSON but in YAML two, which nothing can write.
+    assert "anna 🐧".encode() in seed(ssh_keys=["ssh-ed25519 AAAA anna 🐧"])["meta-data"]
+
+
 def test_without_user_data_cloud_init_still_finds_its_file():
     assert seed()["user-data"] == b"#cloud-config\n{}\n"
 

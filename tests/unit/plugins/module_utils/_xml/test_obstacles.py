@@ -67,6 +67,19 @@ def test_a_device_that_only_one_domain_can_have(devices, said):
         ("<qemu:commandline><qemu:arg value='vhost-vsock-pci,guest-cid=5'/></qemu:commandline>", "guest-cid=5"),
         ("<qemu:commandline><qemu:arg value='type=1,serial=X1'/></qemu:commandline>", "serial=X1"),
         ("<qemu:commandline><qemu:arg value='-uuid'/></qemu:commandline>", "-uuid"),
+        ("<qemu:commandline><qemu:arg value='-s'/></qemu:commandline>", " -s"),
+        ("<qemu:commandline><qemu:arg value='-gdb'/></qemu:commandline>", "-gdb"),
+        ("<qemu:commandline><qemu:arg value='tcp:127.0.0.1:4444,server=on'/></qemu:commandline>", "tcp:127.0.0.1:4444"),
+        ("<qemu:commandline><qemu:arg value='socket,id=a,port=4445,server=on'/></qemu:commandline>", "port=4445"),
+        ("<qemu:commandline><qemu:arg value='socket,id=a,listen=:9'/></qemu:commandline>", "listen=:9"),
+        ("<qemu:commandline><qemu:arg value='port=5930,addr=0.0.0.0'/></qemu:commandline>", "port=5930"),
+        ('<qemu:commandline><qemu:arg value=\'{"driver":"nvme","serial":"X1"}\'/></qemu:commandline>', "X1"),
+        ("<qemu:commandline><qemu:arg value='{\"guest-cid\": 5}'/></qemu:commandline>", "5"),
+        (
+            "<qemu:override><qemu:device alias='ua-a'><qemu:frontend><qemu:property name='serial' type='string' "
+            "value='X1'/></qemu:frontend></qemu:device></qemu:override>",
+            "(qemu:override) fix the identity serial=X1",
+        ),
     ],
 )
 def test_what_else_only_one_domain_can_have(rest, said):
@@ -149,13 +162,15 @@ REST = (
     "<os><nvram type='network' template='T'><source/></nvram></os>"
     "<seclabel type='static' model='selinux'><label>x</label></seclabel>"
     "<qemu:commandline><qemu:arg value='-uuid'/><qemu:arg value='1'/></qemu:commandline>"
+    "<qemu:override><qemu:device alias='a'><qemu:frontend><qemu:property name='mac' value='52:54:00:0a:0b:0c'/>"
+    "</qemu:frontend></qemu:device></qemu:override>"
 )
 EVERY = dict.fromkeys(obstacles.FINDERS, "drop")
 
 
 def test_what_is_dropped_is_gone_and_nothing_else():
     found = obstacles.settled(domain(RICH, REST), EVERY)
-    assert (found.refused, len(found.notes)) == ((), 9)
+    assert (found.refused, len(found.notes)) == ((), 10)
     assert all(note.startswith("left out of the clones: ") for note in found.notes)
     assert obstacles.obstacles_of(found.xml) == ()
     root = parse(found.xml)
@@ -170,7 +185,7 @@ def test_what_is_kept_is_told_and_what_nobody_spoke_of_is_refused():
     assert found.notes == (
         "the same in all clones, which cannot all use it at once: it has a host device (subsystem pci)",
     )
-    assert len(found.refused) == 8
+    assert len(found.refused) == 9
     assert "its file system data is the host's (sharing: filesystem)" in found.refused
     assert len(parse(found.xml).findall("devices/hostdev")) == 1
 
