@@ -116,6 +116,13 @@ def lab(uri: str, request: pytest.FixtureRequest):
 
 
 @pytest.fixture
+def here(lab: Lab) -> None:
+    """For tests of what is done only where the modules know that the hypervisor's files are theirs."""
+    if lab.far:
+        pytest.skip("it is done on the hypervisor itself only")
+
+
+@pytest.fixture
 def images(lab: Lab) -> str:
     """The image pool."""
     return lab.add_pool("images")

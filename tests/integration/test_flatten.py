@@ -198,7 +198,7 @@ def test_no_room_is_found_out_before(lab):
     done = subprocess.run(
         [sys.executable, str(COLLECTION / "plugins" / "modules" / "flatten.py")],
         input=json.dumps(request),
-        env={**os.environ, "PYTHONPATH": f"{COLLECTION.parents[2]}:{lab.path}"},
+        env={**os.environ, "PYTHONPATH": f"{COLLECTION.parents[2]}:{lab.path}", "PYTHONDONTWRITEBYTECODE": "1"},
         check=False,
         capture_output=True,
         text=True,

@@ -198,7 +198,7 @@ def findings_in(found):
     }
 
 
-def test_verify_tells_apart_what_was_done_to_volumes(lab, damaged):
+def test_verify_tells_apart_what_was_done_to_volumes(here, lab, damaged):
     assert {item["drifted"] for item in told(lab)["clones"]} == {None}
     found = told(lab, verify=True)
     findings = findings_in(found)

@@ -27,13 +27,9 @@ from support.promoting import (
     sealed_machine,
 )
 
+pytestmark = pytest.mark.usefixtures("here")  # that it says so elsewhere is tested with ssh
+
 WORDS = b"precious"
-
-
-@pytest.fixture(autouse=True)
-def here(lab):
-    if lab.where or "socket" in lab.uri:
-        pytest.skip("files are frozen where the module runs; that it says so is tested with ssh")
 
 
 def frozen(images, name, **options):

@@ -23,11 +23,6 @@ from support.tiny_guest import Disk
 TPM = "<tpm model='tpm-tis'><backend type='emulator'/></tpm>"
 
 
-def far(lab):
-    """Whether the module runs on another machine, as far as it can tell."""
-    return bool(lab.where or "socket" in lab.uri)
-
-
 def content_of(lab, images, length, version="1", target="vda"):
     """The first bytes of a version's disk."""
     return lab.read(path_in(lab, images, f"golden.web.{version}.{target}.qcow2"), length)
@@ -51,8 +46,8 @@ def running(lab, **options):
 
 def test_a_running_domain_becomes_a_version_and_goes_on(lab, images):
     name = running(lab)
-    result = lab.run_and_compare("promote", asked(images, name, live=True, quiesce="required"), None, fails=far(lab))
-    if far(lab):
+    result = lab.run_and_compare("promote", asked(images, name, live=True, quiesce="required"), None, fails=lab.far)
+    if lab.far:
         assert "it runs on another machine than this task" in result["msg"]
         return
     lab.guest(name).write("vda", 0, "later")
@@ -72,9 +67,7 @@ def test_a_running_domain_becomes_a_version_and_goes_on(lab, images):
     assert lab.read(lab.disk_path(clone["clones"][0]["name"]), 6) == b"on vda"
 
 
-def test_the_uefi_variables_of_a_running_domain_are_those_of_that_instant(lab, images):
-    if far(lab):
-        pytest.skip("a running domain is promoted on the hypervisor itself")
+def test_the_uefi_variables_of_a_running_domain_are_those_of_that_instant(here, lab, images):
     name = lab.machine("web", firmware="uefi", state="paused")
     variables = pathlib.Path(lab.file(f"{name}_VARS.fd"))
     with variables.open("r+b") as file:
@@ -93,9 +86,7 @@ def test_the_uefi_variables_of_a_running_domain_are_those_of_that_instant(lab, i
         ("fsfreeze=refuse", "try", ""),
     ],
 )
-def test_a_guest_that_cannot_be_quiesced(lab, images, option, quiesce, words):
-    if far(lab):
-        pytest.skip("a running domain is promoted on the hypervisor itself")
+def test_a_guest_that_cannot_be_quiesced(here, lab, images, option, quiesce, words):
     name = lab.machine("web", state="running", guest="agent" not in option, options=[option])
     before = lab.world()
     result = lab.run("promote", asked(images, name, live=True, quiesce=quiesce))
@@ -119,18 +110,14 @@ def test_a_running_domain_is_promoted_only_when_that_is_meant(lab, images):
     assert "it cannot be renamed while it runs" in refused["msg"]
 
 
-def test_a_paused_domain_needs_no_freezing_and_a_recipe_makes_it_one_version(lab, images):
-    if far(lab):
-        pytest.skip("a running domain is promoted on the hypervisor itself")
+def test_a_paused_domain_needs_no_freezing_and_a_recipe_makes_it_one_version(here, lab, images):
     name = lab.machine("web", state="paused")
     result = lab.run_and_compare("promote", asked(images, name, live=True, recipe="r1"))
     assert result["versions"][0]["consistency"] == "crash"
     assert "paused guest" in result["versions"][0]["fallback"]
 
 
-def test_a_run_that_is_told_to_end_aborts_the_job(lab, images):
-    if far(lab):
-        pytest.skip("a running domain is promoted on the hypervisor itself")
+def test_a_run_that_is_told_to_end_aborts_the_job(here, lab, images):
     big = lab.disk("big.raw", "raw", 900 * MIB)
     pathlib.Path(big).write_bytes(os.urandom(MIB) * 900)
     name = lab.machine("web", disks=[Disk("vda", big, "raw")], state="running", guest=True)
@@ -218,7 +205,7 @@ def test_a_snapshot_of_a_running_guest_leaves_out_its_memory(lab, images):
     assert any("the memory in snapshot s1 is not in web 1" in warning for warning in result["warnings"])
 
 
-def test_a_snapshot_in_a_compressed_file_is_read_too(lab, images):
+def test_a_snapshot_in_a_compressed_file_is_read_too(here, lab, images):
     name = lab.machine("web")
     lab.write(lab.disk_path(name), b"packed" * 1000)
     packed = lab.file("packed.qcow2")
@@ -260,9 +247,7 @@ def test_a_tpm_is_left_out_only_when_that_is_meant(lab, images):
     assert manifest_of(result)["provenance"]["tpm"] == "empty"
 
 
-def test_a_block_device_is_copied(lab, images):
-    if far(lab):
-        pytest.skip("of another machine, it has to be in a pool")
+def test_a_block_device_is_copied(here, lab, images):
     backing = lab.disk("device.raw", "raw")
     lab.write(backing, b"on a device", form="raw")
     device = tool("losetup", "--find", "--show", backing).strip()

@@ -29,7 +29,7 @@ def promote(lab, **options):
     assert "msg" not in done, done
 
 
-def test_a_version_stays_as_it_is_until_we_delete_it(lab):
+def test_a_version_stays_as_it_is_until_we_delete_it(here, lab):
     versions.add(lab, "web", "0")
     promote(lab)
     volumes = {"golden.web.1.vda.qcow2", "golden.web.1.nvram.fd", "golden.web.1.manifest.json"}
@@ -51,7 +51,7 @@ def test_a_version_stays_as_it_is_until_we_delete_it(lab):
     assert not any(name.startswith("golden.web.1.") for name in os.listdir(lab.path / "pool"))
 
 
-def test_protection_is_left_out_where_that_is_said(lab):
+def test_protection_is_left_out_where_that_is_said(here, lab):
     promote(lab, protect=False)
     other = lab.add_pool("other")
     asked = {"image": "web", "version": "1", "from_uri": lab.uri, "from_pool": lab.pool, "image_pool": other}
@@ -68,7 +68,7 @@ def test_protection_is_left_out_where_that_is_said(lab):
         lost.unlink()
 
 
-def test_what_a_dead_run_left_immutable_is_pruned(lab):
+def test_what_a_dead_run_left_immutable_is_pruned(here, lab):
     versions.add(lab, "web", "1")
     for volume in ("golden.web.1.vda.qcow2", "golden.web.1.manifest.json"):
         os.utime(lab.file(volume), (0, 0))
@@ -101,8 +101,7 @@ def test_libvirt_gives_away_what_a_clone_is_linked_to_unless_it_is_immutable(lab
     found = lab.run("image_info", {"image": "web", "image_pool": lab.pool, "verify": True})
     findings = {of["finding"]: of["note"] for of in found["images"][0]["versions"][0]["findings"]}
     # A remote connection could not have the flag, so that there it is nobody's fault.
-    away = lab.uri != "qemu:///system"
-    assert findings == ({} if protected else {"unprotected": True, "owner": away}) or away
+    assert findings == ({} if protected else {"unprotected": True, "owner": lab.far}) or lab.far
 
 
 def test_the_flag_is_not_to_be_had_where_libvirt_labels_files(tmp_path, monkeypatch):

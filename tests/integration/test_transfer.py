@@ -257,9 +257,7 @@ def test_a_disk_that_a_freeze_left_under_the_version_s_name_is_not_written_to(ne
     assert told(near)["2"] == []
 
 
-def test_a_file_that_the_system_cannot_flush_is_told_as_such(lab):
-    if lab.where:
-        pytest.skip("the file is flushed where libvirt is")
+def test_a_file_that_the_system_cannot_flush_is_told_as_such(here, lab):
     os.symlink("/proc/version", lab.file("version"))
     with Hypervisor(lab.uri) as hypervisor:
         pool = volumes.open_pool(hypervisor, lab.pool)

@@ -193,9 +193,12 @@ def is_late(item: Planned) -> bool:
 
 
 def item_result(
-    item: Planned, verb: Verb, bench: Bench, params: Params, check: bool, *, again: int = 5
+    item: Planned, verb: Verb, bench: Bench, params: Params, check: bool, *, again: int = 20
 ) -> dict[str, Any]:
-    """What one item returns; never raises a GoldenError. One that was overtaken is planned anew, *again* times."""
+    """What one item returns; never raises a GoldenError. One that was overtaken is planned anew, *again* times.
+
+    Whoever overtakes it has come further, so that this ends: of eight that want the next version, one may be the last.
+    """
     if isinstance(item, Failed):
         return {"item": item.item, "changed": False, "actions": [], **item.error.result()}
     result: dict[str, Any] = {

@@ -165,6 +165,11 @@ class Lab:
 
     # ---- the modules
 
+    @property
+    def far(self) -> bool:
+        """Whether the modules run on another machine than the hypervisor, as far as they can tell."""
+        return bool(self.where or "socket" in self.uri)
+
     def run(
         self,
         module: str,
