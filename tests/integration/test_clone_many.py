@@ -484,7 +484,7 @@ def btrfs(lab, pytestconfig):
     subprocess.run(["umount", directory], check=True)
 
 
-def test_full_copies_share_their_blocks_where_the_file_system_can(lab, btrfs):
+def test_full_copies_share_their_blocks_where_the_file_system_can(here, lab, btrfs):
     web = versions.add(lab, "web", "1", disks=["qcow2", "qcow2"])
     original = pathlib.Path(lab.file("golden.web.1.vda.qcow2"))
     original.chmod(0o600)
