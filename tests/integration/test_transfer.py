@@ -331,3 +331,12 @@ def test_a_manifest_that_takes_others_files_for_its_own_is_none(lab, far, victim
     failed = far.run("transfer", bring(lab, far, "1"))
     assert_same(before, far.world(), "a manifest reached files that are not its version's")
     assert f"{victim} is no volume of it" in failed["msg"]
+
+
+def test_what_was_deleted_here_is_not_brought_only_to_be_pruned(lab, far):
+    for at, version in ((lab, "1"), (far, "1"), (far, "2")):
+        versions.add(at, "web", version)
+    options = {"image": "web", "image_pool": far.pool, "version": "1", "state": "absent", "reason": "too old"}
+    assert far.run("image", options)["changed"]
+    failed = far.run_and_compare("transfer", bring(lab, far, "1"), fails=True)
+    assert "version 1 was deleted here: too old" in failed["msg"]
