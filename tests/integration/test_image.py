@@ -239,3 +239,47 @@ def test_what_real_runs_write_fits_the_published_schemas(lab):
         assert len(found) == number
         for path in found:
             jsonschema.Draft202012Validator(schema).validate(json.loads(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "../pool/{name}",
+        "{directory}//./{name}",
+        "file:{directory}/{name}",
+        'json:{{"driver": "qcow2", "file": {{"driver": "file", "filename": "{directory}/{name}"}}}}',
+        'json:{{"driver": "qcow2", "file.driver": "file", "file.filename": "{directory}/{name}"}}',
+    ],
+)
+def test_an_overlay_keeps_a_version_however_it_names_its_file(lab, said):
+    versions.add(lab, "web", "1")
+    versions.add(lab, "web", "2")
+    lab.add_pool("others")
+    base, overlay = pathlib.Path(lab.file("golden.web.1.vda.qcow2")), lab.path / "others" / "a.qcow2"
+    named = said.format(directory=base.parent, name=base.name)
+    qemu_img("create", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", named, str(overlay), "16M")
+    lab.refresh()
+    options = {"image": "web", "version": "1", "image_pool": lab.pool, "state": "absent"}
+    failed = lab.run_and_compare("image", options, fails=True)
+    assert failed["versions"][0]["obstacles"] == [f"{overlay} is built on {base}"]
+
+
+@pytest.mark.parametrize("through", ["pool", "link"])
+def test_a_domain_keeps_a_version_by_whatever_path_it_reaches_the_pool(lab, through):
+    versions.add(lab, "web", "1")
+    versions.add(lab, "web", "2")
+    link = lab.path / "link"
+    link.symlink_to(lab.path / "pool")
+    lab.add_pool("link")
+    lab.add_pool("others")
+    pool, other = (lab.pool, link) if through == "link" else (f"{lab.prefix}-link", lab.path / "pool")
+    overlay = str(lab.path / "others" / "a.qcow2")
+    qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(other / "golden.web.1.vda.qcow2"), overlay)
+    name = lab.machine("a", disks=[tiny_guest.Disk("vda", overlay, "qcow2")])
+    if through == "link":
+        forget = lab.conn.storagePoolLookupByName(f"{lab.prefix}-link")
+        forget.destroy()
+        forget.undefine()
+    options = {"image": "web", "version": "1", "image_pool": pool, "state": "absent"}
+    failed = lab.run_and_compare("image", options, fails=True)
+    assert f"domain {name} is built on" in failed["msg"]

@@ -11,6 +11,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+from ansible_collections.golden.libvirt.plugins.module_utils._image import documents
 from support import versions
 from support.lab import assert_same, qemu_img
 
@@ -398,3 +399,23 @@ def test_a_seal_changes_nothing_but_the_metadata(lab):
 def test_what_cannot_be_sealed_is_refused(lab, state, disks, words):
     name = lab.machine("a", disks=disks, state=state)
     assert words in lab.run_and_compare("seal", {"domain": name, **SEAL}, fails=True)["msg"]
+
+
+def test_a_document_that_is_whole_and_says_otherwise_than_it_must_is_told_and_is_no_debris(lab):
+    versions.add(lab, "web", "1")
+    versions.add(lab, "web", "2")
+    path, record = (pathlib.Path(lab.file(f"golden.web.{name}.json")) for name in ("1.manifest", "journal.000009"))
+    content = documents.content_of("manifest", path.read_bytes())
+    name = {"image": "web", "version": "1"}
+    said = [{}, name, {**content, "firmware": None}, {**content, "disks": [{**content["disks"][0], "more": 1}]}]
+    written = [(path, "manifest", of) for of in said] + [(record, "journal", {"serial": 9})]
+    for file, kind, of in written:
+        shutil.copy(path, lab.path / "kept")
+        file.write_bytes(documents.document(kind, of))
+        os.utime(file, (0, 0))
+        lab.refresh()
+        for module, options in (("image_info", {}), ("prune", {"keep_last": 1})):
+            failed = lab.run_and_compare(module, {"image_pool": lab.pool, **options}, fails=True)
+            assert f"reading the {kind} {'web 1' if kind == 'manifest' else '9'}: " in failed["msg"]
+            assert "not as this golden.libvirt writes one" in failed["msg"]
+        shutil.copy(lab.path / "kept", path)

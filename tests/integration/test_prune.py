@@ -240,3 +240,9 @@ def test_an_interrupted_deletion_is_completed(lab):
 )
 def test_a_bad_rule_is_refused(lab, options, words):
     assert words in lab.run_and_compare("prune", {"image_pool": lab.pool, **options}, fails=True)["msg"]
+
+
+@pytest.mark.parametrize("age", ["9999999h", "500000d", "999999999w"])
+def test_no_version_is_older_than_all_time(lab, age):
+    aged(lab, 10, 5)
+    assert prune(lab, max_age=age) == {}

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import volumes
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
+from ansible_collections.golden.libvirt.plugins.module_utils._image import documents
 from support import versions
 from support.lab import MIB, Lab, assert_same
 from support.stack import stack
@@ -309,3 +310,31 @@ def test_channels_follow_when_a_version_has_arrived_everywhere_or_on_each(lab, f
     assert (code != 0, channels()) == (True, {"stable": "1"})
     code, said = distribute(lab, {"good": good})
     assert (code, "changed=0" in said) == (0, True), said
+
+
+@pytest.mark.parametrize("victim", ["golden.db.1.vda.qcow2", "other.qcow2", "../other.qcow2"])
+def test_a_manifest_that_takes_others_files_for_its_own_is_none(lab, far, victim):
+    versions.add(lab, "web", "1")
+    versions.add(far, "db", "1")
+    far.disk("other.qcow2", content=b"somebody's")
+    path = pathlib.Path(lab.file("golden.web.1.manifest.json"))
+    content = documents.content_of("manifest", path.read_bytes())
+    content["disks"][0]["volume"] = victim
+    path.unlink()
+    path.write_bytes(documents.document("manifest", content))
+    pathlib.Path(lab.file("golden.db.1.vda.qcow2")).write_bytes(b"evil")
+    pathlib.Path(lab.file("other.qcow2")).write_bytes(b"evil")
+    lab.refresh()
+    before = far.world()
+    failed = far.run("transfer", bring(lab, far, "1"))
+    assert_same(before, far.world(), "a manifest reached files that are not its version's")
+    assert f"{victim} is no volume of it" in failed["msg"]
+
+
+def test_what_was_deleted_here_is_not_brought_only_to_be_pruned(lab, far):
+    for at, version in ((lab, "1"), (far, "1"), (far, "2")):
+        versions.add(at, "web", version)
+    options = {"image": "web", "image_pool": far.pool, "version": "1", "state": "absent", "reason": "too old"}
+    assert far.run("image", options)["changed"]
+    failed = far.run_and_compare("transfer", bring(lab, far, "1"), fails=True)
+    assert "version 1 was deleted here: too old" in failed["msg"]

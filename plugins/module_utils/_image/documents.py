@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
@@ -67,6 +68,19 @@ def content_of(kind: str, raw: bytes) -> dict[str, Any] | None:
             "Update the collection golden.libvirt.",
         )
     return content if isinstance(content, dict) and whole(found, content) else None
+
+
+@contextmanager
+def reading(document_named: str) -> Iterator[None]:
+    """What is wrong with the content of a whole document is told as such. It counts as there: somebody meant it."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as err:
+        raise GoldenError(
+            f"reading the {document_named}",
+            f"it is whole, but not as this golden.libvirt writes one ({type(err).__name__}: {err})",
+            "Update the collection golden.libvirt; or see who wrote it, and move it out of the pool.",
+        ) from err
 
 
 def named(content: object) -> str:

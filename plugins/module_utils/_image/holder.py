@@ -16,6 +16,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import Holde
 
 # How long a claim keeps runs on other machines away, which cannot see whether its holder lives.
 LEASE_SECONDS = 6 * 3600
+# The last second of the year 9999: times are compared as texts, so that all years have four digits.
+LAST = 253402300799
 
 
 def now() -> str:
@@ -24,8 +26,8 @@ def now() -> str:
 
 
 def time_of(seconds: float) -> str:
-    """A time in *seconds* since the epoch, as documents have it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    """A time in *seconds* since the epoch, as documents have it; the nearest that they can have."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(max(seconds, 0), LAST)))
 
 
 def who() -> str:

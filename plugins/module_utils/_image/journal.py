@@ -188,13 +188,14 @@ def entry_in(raw: bytes) -> Entry | None:
     content = documents.content_of("journal", raw)
     if content is None:
         return None
-    state = State(
-        serial=content["serial"],
-        channels=content["channels"],
-        states=content["states"],
-        claims={version: holder_from(holder) for version, holder in content["claims"].items()},
-        digests=content.get("digests", {}),
-        history=tuple(content["history"]),
-        read=now(),
-    )
-    return Entry(state, documents.digest_of(content), (content["base"]["serial"], content["base"]["sha256"]))
+    with documents.reading(f"journal {documents.named(content)}".rstrip()):
+        state = State(
+            serial=content["serial"],
+            channels=content["channels"],
+            states=content["states"],
+            claims={version: holder_from(holder) for version, holder in content["claims"].items()},
+            digests=content.get("digests", {}),
+            history=tuple(content["history"]),
+            read=now(),
+        )
+        return Entry(state, documents.digest_of(content), (content["base"]["serial"], content["base"]["sha256"]))

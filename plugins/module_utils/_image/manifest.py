@@ -4,14 +4,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
+from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._image.documents import (
     canonical,
     content_of,
     document,
+    reading,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._model import (
     Lineage,
@@ -37,11 +39,33 @@ def signed_bytes(version: Version) -> bytes:
 
 
 def version_in(raw: bytes, image: str, version: str) -> Version | None:
-    """The version that the content of its manifest volume says; None while it is empty or torn, or another one's."""
+    """The version that the content of its manifest volume says; None while it is empty or torn, or another one's.
+
+    Raises GoldenError where it is none that a golden.libvirt wrote, or takes other files for its own.
+    """
     content = content_of("manifest", raw)
-    if content is None or (content["image"], content["version"]) != (image, version):
+    if content is None:
         return None
-    return version_from(content)
+    with reading(f"manifest {image} {version}"):
+        if (content["image"], content["version"]) != (image, version):
+            return None
+        found = version_from(content)
+        for volume in foreign_to(found):
+            raise ValueError(f"{volume} is no volume of it")
+    return found
+
+
+def foreign_to(version: Version) -> Iterator[str]:
+    """Those of its volumes that are not called as such. Their names are all that keeps a manifest from meaning any file
+    that can be reached from the pool."""
+    for part in version.parts:
+        named = names.parsed(part.volume)
+        if named is None or (named.image, named.version) != (version.image, version.version):
+            yield part.volume
+    for disk in version.disks:
+        below = names.parsed(disk.backing) if disk.backing else None
+        if disk.backing and (below is None or below.kind != "disk"):
+            yield disk.backing
 
 
 def content_from(version: Version) -> dict[str, Any]:

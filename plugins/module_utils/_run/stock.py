@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import chains, domains, snapshots
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
 from ansible_collections.golden.libvirt.plugins.module_utils._image.repository import Repository
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Before, Domain, Lineage, Version
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock, needed
@@ -27,8 +31,9 @@ def stock_of(bench: Bench, pool: str, leaving: Sequence[Before] = ()) -> Stock:
     known = [Lineage(image, version) for image in repository.names() for version in repository.versions(image)]
     everyone = domains.read_all(bench.hypervisor)
     kept = befores_by_domain(bench, everyone, pool).values()
+    used = usage(bench, everyone, [before for befores in kept for before in befores if before not in leaving])
     return replace(
-        usage(bench, everyone, [before for befores in kept for before in befores if before not in leaving]),
+        spelled_as_in(used, bench.pool(pool)),
         directory=bench.pool(pool).path,
         volumes={of: tuple(repository.volumes_of(of.image, of.version)) for of in known},
         versions=versions_in(repository, known),
@@ -51,6 +56,27 @@ def usage(bench: Bench, everyone: Iterable[Domain], befores: Iterable[Before] = 
         if path not in files:
             files.update(chains.chain_of(bench.hypervisor, path))
     return Stock(files=files, users=users)
+
+
+def spelled_as_in(stock: Stock, pool: Pool) -> Stock:
+    """*stock* with the files of *pool* by the paths that the pool gives them as well, where others reach its directory
+    through a symbolic link, or it is one. Over a remote connection that cannot be told."""
+    if not pool.hypervisor.local:
+        return stock
+    real = lru_cache(None)(os.path.realpath)
+
+    def spelled(path: str) -> str:
+        directory, name = posixpath.split(path)
+        return pool.path_of(name) if name and real(directory) == real(pool.path) else path
+
+    users = {path: set(domain_names) for path, domain_names in stock.users.items()}
+    for path, domain_names in stock.users.items():
+        users.setdefault(spelled(path), set()).update(domain_names)
+    files = {
+        spelled(path): replace(file, backing=spelled(file.backing)) if file.backing else file
+        for path, file in stock.files.items()
+    }
+    return replace(stock, files={**stock.files, **files}, users=users)
 
 
 def refuse_needed(bench: Bench, pool: str, of: Lineage, doing: str) -> Stock:

@@ -29,7 +29,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import ancestors
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import ABSENT, refuse_revoked, said_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.transfer import (
     RSYNC,
     STREAMS,
@@ -73,9 +73,22 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
         refuse_revoked(f"bringing {item}", wanted[item].version.version, origin.state)
         if error := origin.untrusted[item]:
             raise error
+        if not there[item]:
+            refuse_deleted(item, wanted[item].version, here, pool)
         return plan_transfer(wanted[item], there[item], pool, None if reason else bases.get(item), reason)
 
     return guarded(list(wanted), one)
+
+
+def refuse_deleted(item: str, version: Version, here: Repository, pool: str) -> None:
+    """Raise where a version of that name was deleted here: it would arrive as deleted, and be pruned."""
+    said = said_of(here.state(version.image), version.version)
+    if said.get("state") == ABSENT:
+        raise Refused(
+            f"bringing {item} to pool {pool}",
+            f"version {version.version} was deleted here: {said.get('reason') or 'no reason was given'}",
+            "The name of a deleted version stays taken: promote it there under another one, and bring that.",
+        )
 
 
 def read_origin(here: Bench, image: str, params: Params) -> Origin:

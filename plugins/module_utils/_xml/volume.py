@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import posixpath
 from dataclasses import dataclass
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
@@ -54,10 +56,30 @@ def volume_of(pool: str, xml: str) -> Volume:
         size=number("physical") or number("allocation"),
         mtime=root.findtext("target/timestamps/mtime", ""),
         mode=root.findtext("target/permissions/mode", ""),
-        backing=root.findtext("backingStore/path"),
+        backing=file_named(root.findtext("backingStore/path")),
         backing_format=backing_form.get("type") if backing_form is not None else None,
         owner=int(owner) if owner is not None else None,
     )
+
+
+def file_named(said: str | None) -> str | None:
+    """The path of the file that an overlay says it is built on, in its one spelling; anything else as it is said."""
+    path = said or ""
+    if path.startswith("json:"):
+        path = file_in(path[len("json:") :])
+    path = path[len("file:") :] if path.startswith("file:") else path
+    return "/" + posixpath.normpath(path).lstrip("/") if path.startswith("/") else said
+
+
+def file_in(text: str) -> str:
+    """The file that QEMU's JSON for a disk names; empty where it names none."""
+    try:
+        node = json.loads(text)
+    except ValueError:
+        return ""
+    while isinstance(node, dict):
+        node = node.get("file.filename") or node.get("filename") or node.get("file")
+    return node if isinstance(node, str) else ""
 
 
 def new_volume(

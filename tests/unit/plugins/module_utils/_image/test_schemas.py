@@ -29,7 +29,12 @@ SCHEMAS = Path(__file__).parents[5] / "docs" / "schemas"
 DIGEST = "0123456789abcdef" * 4
 BY = {"created": "2026-01-01T00:00:00Z", "by": "me@here"}
 BARE = Version(
-    "web", "1", BY["created"], "me@here", "<domain/>", (VersionDisk("vda", "golden.x", "raw", 1, 1, DIGEST),)
+    "web",
+    "1",
+    BY["created"],
+    "me@here",
+    "<domain/>",
+    (VersionDisk("vda", "golden.web.1.vda.raw", "raw", 1, 1, DIGEST),),
 )
 FULL = replace(
     BARE,
@@ -42,7 +47,9 @@ FULL = replace(
     provenance={"job": 7},
     signature="-----BEGIN SSH SIGNATURE-----\nU1NI\n-----END SSH SIGNATURE-----\n",
 )
-FROZEN = replace(BARE, disks=(VersionDisk("vda", "golden.x", "qcow2", 1, 1, None, "golden.web.0.vda.qcow2"),))
+FROZEN = replace(
+    BARE, disks=(VersionDisk("vda", "golden.web.1.vda.qcow2", "qcow2", 1, 1, None, "golden.web.0.vda.qcow2"),)
+)
 
 
 def validate(kind, raw):
@@ -129,3 +136,12 @@ def test_a_newer_document_is_refused_by_name(kind):
     raw = json.dumps({"golden": kind, "schema": 2, "content": {"image": "web", "version": "7", "more": []}}).encode()
     with pytest.raises(GoldenError, match=f"reading the {kind} web 7: it has schema 2, .* knows schema 1. Update the"):
         documents.content_of(kind, raw)
+
+
+@pytest.mark.parametrize(
+    "volume", ["golden.x", "golden.db.1.vda.qcow2", "golden.web.2.vda.qcow2", "../golden.web.1.vda.qcow2"]
+)
+def test_a_manifest_names_no_volumes_but_those_of_its_version(volume):
+    raw = manifest.bytes_of(replace(BARE, disks=(replace(BARE.disks[0], volume=volume),)))
+    with pytest.raises(GoldenError, match="is no volume of it"):
+        manifest.version_in(raw, "web", "1")
