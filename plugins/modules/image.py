@@ -45,7 +45,8 @@ options:
   date:
     description:
       - From when on it holds, as C(2026-12-31) or C(2026-12-31T23:59:59Z), in UTC. From now on by default.
-      - Until a date that is to come the version stays active, and who clones from it is warned.
+      - Until a date that is to come the version stays active, and who clones from it is warned. So it is refused for
+        one that is deprecated or revoked now.
     type: str
   cascade:
     description:

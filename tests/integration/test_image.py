@@ -66,6 +66,9 @@ def test_a_date_to_come_leaves_the_version_active_until_then(lab):
     assert clone(lab, "a", version="1")["warnings"][0] == "web 1 will be revoked on 2999-01-31: leaks keys"
     lab.run_and_compare("image", image(lab, "revoked", "1", reason="leaks keys", date="2000-01-31T00:00:00Z"))
     assert clone(lab, "b", version="1")["failed"]
+    to_come = image(lab, "deprecated", "1", reason="old", date="2999-01-31")
+    refused = lab.run_and_compare("image", to_come, fails=True)
+    assert "it is revoked now (leaks keys), and would be active until then" in refused["msg"]
 
 
 def test_what_is_said_of_a_version_can_be_said_of_its_descendants(lab):
@@ -214,6 +217,7 @@ def test_a_deletion_that_was_interrupted_is_completed(lab):
         ({"versions": ["7"]}, "has no complete version 7. There: 1"),
         ({"image": "wbe"}, "has no image wbe. Near: web"),
         ({"date": "tomorrow"}, "'tomorrow' is none"),
+        ({"date": "2026-02-31"}, "'2026-02-31' is none"),
         ({"reason": None}, "state is revoked but all of the following are missing: reason"),
         ({"versions": ["previous"]}, "'previous' means the one before"),
     ],

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -47,8 +48,12 @@ def to_come(state: State, version: str) -> Mapping[str, str] | None:
 
 def check_date(date: str | None) -> str | None:
     """*date*, or a refusal where it cannot be one."""
-    if date is not None and not DATE.fullmatch(date):
-        raise Refused("reading a date", f"{date!r} is none", "Write 2026-12-31 or 2026-12-31T23:59:59Z (UTC).")
+    try:
+        if date is not None:
+            datetime.date.fromisoformat(date[:10] if DATE.fullmatch(date) else "")
+    except ValueError as err:
+        advice = "Write 2026-12-31 or 2026-12-31T23:59:59Z (UTC)."
+        raise Refused("reading a date", f"{date!r} is none", advice) from err
     return date
 
 
@@ -101,11 +106,12 @@ def warnings_for(change: SetState, state: State) -> tuple[str, ...]:
 def restated(state: State, change: SetState, by: Mapping[str, Any]) -> State | None:
     """*state* after the *change*; None where that says nothing new. *by* says who makes it and when.
 
-    Raises Refused where a channel points at a version that is to go.
+    Raises Refused where a channel points at a version that is to go, or one that is held back would be active again.
     """
     current = state.states.get(change.version, {})
     if not new(current, change):
         return None
+    refuse_respite(state, change)
     pointing = sorted(channel for channel, version in state.channels.items() if version == change.version)
     if change.state == ABSENT and pointing:
         doing = f"deleting {change.image} {change.version}"
@@ -118,6 +124,18 @@ def restated(state: State, change: SetState, by: Mapping[str, Any]) -> State | N
     reason = {"reason": change.reason} if change.reason else {}
     date = {"date": change.date} if change.date else {}
     return replace(state, states=states, history=(*state.history, {**by, **told, **reason, **date}))
+
+
+def refuse_respite(state: State, change: SetState) -> None:
+    """Raise where a date to come would make a version active until then that is not: one thing is said of each."""
+    held = said_of(state, change.version)
+    if held and state.read and change.date and change.date > state.read:
+        why = held.get("reason") or "no reason was given"
+        raise Refused(
+            f"setting the state of {change.image} {change.version} to {change.state} from {change.date} on",
+            f"it is {held['state']} now ({why}), and would be active until then",
+            "Leave the date out; or restore it first ('state: active'), if it may be cloned until then.",
+        )
 
 
 def new(current: Mapping[str, str], change: SetState) -> bool:
