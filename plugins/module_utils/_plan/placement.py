@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Facts
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import ABSENT, REVOKED
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import ABSENT, REVOKED, reason_of
 
 COUNT, MEMORY = "count", "memory"
 # So many names are said of those that something is wrong with.
@@ -195,7 +195,7 @@ def hypervisor_of(name: str, told: Facts, image: str, version: str, channel: str
     elif of is None:
         unfit = f"{name} has no version {wanted} of {image}"
     elif of["state"] in (REVOKED, ABSENT):
-        unfit = f"{image} {wanted} is {of['state']} on {name} ({of.get('reason') or 'no reason was given'})"
+        unfit = f"{image} {wanted} is {of['state']} on {name} ({reason_of(of)})"
     return Hypervisor(
         name=name,
         clones=frozenset(clone["name"] for clone in found["clones"]) if found else frozenset(),

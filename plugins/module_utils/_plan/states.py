@@ -46,6 +46,11 @@ def to_come(state: State, version: str) -> Mapping[str, str] | None:
     return None if said_of(state, version) else state.states.get(version)
 
 
+def reason_of(said: Mapping[str, str]) -> str:
+    """Why that was *said* of a version, for messages."""
+    return said.get("reason") or "no reason was given"
+
+
 def check_date(date: str | None) -> str | None:
     """*date*, or a refusal where it cannot be one."""
     try:
@@ -64,7 +69,7 @@ def refuse_revoked(doing: str, version: str, state: State) -> None:
         what = "is revoked" if said["state"] == REVOKED else "was deleted"
         raise Refused(
             doing,
-            f"version {version} {what}: {said.get('reason') or 'no reason was given'}",
+            f"version {version} {what}: {reason_of(said)}",
             "Name another version, or restore this one.",
         )
 
@@ -130,10 +135,9 @@ def refuse_respite(state: State, change: SetState) -> None:
     """Raise where a date to come would make a version active until then that is not: one thing is said of each."""
     held = said_of(state, change.version)
     if held and state.read and change.date and change.date > state.read:
-        why = held.get("reason") or "no reason was given"
         raise Refused(
             f"setting the state of {change.image} {change.version} to {change.state} from {change.date} on",
-            f"it is {held['state']} now ({why}), and would be active until then",
+            f"it is {held['state']} now ({reason_of(held)}), and would be active until then",
             "Leave the date out; or restore it first ('state: active'), if it may be cloned until then.",
         )
 

@@ -13,7 +13,12 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, State
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import Part
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked, said_of, to_come
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import (
+    reason_of,
+    refuse_revoked,
+    said_of,
+    to_come,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._run import tpm
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import Signers, refuse_untrusted
@@ -90,7 +95,7 @@ def deprecation(words: str, version: str, state: State) -> list[str]:
         return [f"{words} will be {coming['state']} on {coming['date']}: {coming['reason']}"]
     if said.get("state") != "deprecated":
         return []
-    return [f"{words} is deprecated: {said.get('reason') or 'no reason was given'}"]
+    return [f"{words} is deprecated: {reason_of(said)}"]
 
 
 def of_domain(

@@ -29,7 +29,12 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import ancestors
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import ABSENT, refuse_revoked, said_of
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import (
+    ABSENT,
+    reason_of,
+    refuse_revoked,
+    said_of,
+)
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.transfer import (
     RSYNC,
     STREAMS,
@@ -86,7 +91,7 @@ def refuse_deleted(item: str, version: Version, here: Repository, pool: str) -> 
     if said.get("state") == ABSENT:
         raise Refused(
             f"bringing {item} to pool {pool}",
-            f"version {version.version} was deleted here: {said.get('reason') or 'no reason was given'}",
+            f"version {version.version} was deleted here: {reason_of(said)}",
             "The name of a deleted version stays taken: promote it there under another one, and bring that.",
         )
 
