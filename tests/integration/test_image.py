@@ -269,7 +269,7 @@ def test_an_overlay_keeps_a_version_however_it_names_its_file(lab, said):
 
 
 @pytest.mark.parametrize("through", ["pool", "link"])
-def test_a_domain_keeps_a_version_by_whatever_path_it_reaches_the_pool(lab, through):
+def test_a_domain_keeps_a_version_by_whatever_path_it_reaches_the_pool(lab, here, through):
     versions.add(lab, "web", "1")
     versions.add(lab, "web", "2")
     link = lab.path / "link"
