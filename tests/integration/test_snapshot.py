@@ -10,6 +10,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 
+import libvirt
 import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import quiescing
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
@@ -202,6 +203,46 @@ def test_what_a_clone_is_built_on_is_not_merged_into(lab):
         0
     ]
     assert item["obstacles"] == [f"{lab.file('clone.qcow2')} is built on it too ({clone})"]
+
+
+def elsewhere(lab, base):
+    """An overlay on *base* in a directory that no pool covers."""
+    overlay = lab.path / "elsewhere" / "overlay.qcow2"
+    overlay.parent.mkdir(mode=0o711)
+    qemu_img("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", base, str(overlay))
+    return str(overlay)
+
+
+def test_what_a_running_domain_has_plugged_in_is_not_merged_into(lab):
+    name, other = lab.machine("a"), lab.machine("other", state="paused")
+    base = lab.disk_path(name)
+    taken(lab, name, mode="external")
+    overlay = elsewhere(lab, base)
+    disk = f"<disk type='file'><driver name='qemu' type='qcow2'/><source file='{overlay}'/><target dev='vdx'/></disk>"
+    lab.domain(other).attachDeviceFlags(disk, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+    absent = {"domain": name, "name": "one", "state": "absent"}
+    refused = lab.run_and_compare("snapshot", absent, fails=True)["snapshots"][0]
+    assert refused["obstacles"] == [f"{overlay} is built on it too ({other})"]
+    lab.domain(other).destroy()
+    lab.run_and_compare("snapshot", absent)
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_what_a_domain_reaches_by_another_path_is_not_merged_into(lab, here, link):
+    name = lab.machine("a")
+    base = lab.disk_path(name)
+    taken(lab, name, mode="external")
+    lab.add_pool("others")
+    linked = str(lab.path / "others" / "linked.qcow2")
+    link(base, linked)
+    other = lab.machine("other", [Disk("vda", linked, "qcow2")])
+    overlay = elsewhere(lab, linked)
+    third = lab.machine("third", [Disk("vda", overlay, "qcow2")])
+    item = lab.run_and_compare("snapshot", {"domain": name, "name": "one", "state": "absent"}, fails=True)
+    assert item["snapshots"][0]["obstacles"] == [
+        f"{overlay} is built on it too ({third})",
+        f"{base} is a disk of {other}",
+    ]
 
 
 def test_uefi_variables_are_saved_with_the_snapshot(lab):

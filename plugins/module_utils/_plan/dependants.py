@@ -7,43 +7,25 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._model import Lineage, State, Version, Volume
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Lineage, State, Version
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.report import Descendant, ancestors
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.usage import Usage
 
 
 @dataclass(frozen=True)
-class Stock:
+class Stock(Usage):
     """All that a pool holds, and all of its hypervisor that may depend on it.
 
-    *volumes* are those of each version, complete or not, *versions* the complete ones. *files* holds, by path, the
-    volumes of all pools and whatever disks consist of; *users* the domains that have a disk at a path.
+    *volumes* are those of each version, complete or not, *versions* the complete ones.
     """
 
     directory: str = ""
     volumes: Mapping[Lineage, tuple[str, ...]] = field(default_factory=dict)
     versions: Mapping[Lineage, Version] = field(default_factory=dict)
     states: Mapping[str, State] = field(default_factory=dict)
-    files: Mapping[str, Volume] = field(default_factory=dict)
-    users: Mapping[str, Collection[str]] = field(default_factory=dict)
     descendants: Sequence[Descendant] = ()
-
-    @cached_property
-    def overlays(self) -> dict[str, list[str]]:
-        """The files that are built directly on a path."""
-        found: dict[str, list[str]] = {}
-        for path, file in sorted(self.files.items()):
-            found.setdefault(file.backing or "", []).append(path)
-        return found
-
-    def above(self, path: str) -> list[str]:
-        """*path* and all that is built on it."""
-        found = [path]
-        for base in found:
-            found += [overlay for overlay in self.overlays.get(base, []) if overlay not in found]
-        return found
 
     def version_at(self, path: str) -> Lineage | None:
         """The version that the file *path* is a volume of."""

@@ -14,8 +14,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import Domai
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings, leavings_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
-from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import paths_of
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
+from ansible_collections.golden.libvirt.plugins.module_utils._run.usage import paths_of
 
 
 class Neighbours:
@@ -27,7 +27,7 @@ class Neighbours:
         self.volumes: dict[str, frozenset[str]] = {}
         self.users: dict[str, set[str]] = {}
         for domain in self.domains.values():
-            for path in paths_of(bench, domain):
+            for path in paths_of(bench.hypervisor, domain):
                 self.users.setdefault(path, set()).add(domain.name)
 
     @cached_property

@@ -22,9 +22,9 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import
     signs_of,
     spent,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.undo import plan_parting
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.usage import Usage
 from ansible_collections.golden.libvirt.plugins.module_utils._run.before import befores_by_domain
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
@@ -72,12 +72,12 @@ def partings(bench: Bench, image_pool: str, images: Collection[str]) -> Iterator
                 yield Parting(clone, gone)
 
 
-def plan_of(bench: Bench, parting: Parting, stock: Stock) -> Plan:
+def plan_of(bench: Bench, parting: Parting, usage: Usage) -> Plan:
     """Remove it, unless something else was built on it meanwhile."""
     clone = parting.clone
     plan = plan_parting(clone, parting.gone)
     going = deleted(plan, clone)
-    kept = sorted(needing(stock, going))
+    kept = sorted(needing(usage, going))
     was = domain_of(parting.gone[-1].xml, parting.gone[-1].state).record.origin
     result = {
         "image": clone.origin.image,
@@ -116,8 +116,8 @@ def deleted(plan: Plan, clone: Clone) -> dict[str, Volume]:
     return {path: volume for path, volume in clone.volumes.items() if Made(volume.pool, volume.name) in goes}
 
 
-def needing(stock: Stock, going: Collection[str]) -> Iterator[str]:
+def needing(usage: Usage, going: Collection[str]) -> Iterator[str]:
     """Who uses one of the files that are *going*, the clone itself too, or has built on it."""
     for path in going:
-        yield from (f"domain {user} uses {path}" for user in stock.users.get(path, ()))
-        yield from (f"{overlay} is built on {path}" for overlay in stock.overlays.get(path, ()) if overlay not in going)
+        yield from (f"domain {user} uses {path}" for user in usage.users.get(path, ()))
+        yield from (f"{overlay} is built on {path}" for overlay in usage.overlays.get(path, ()) if overlay not in going)

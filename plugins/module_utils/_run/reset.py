@@ -16,16 +16,16 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan import reset,
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.age import seconds_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import EVER, SETTLED, Clone
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.dependants import Stock
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.usage import Usage
 from ansible_collections.golden.libvirt.plugins.module_utils._run import source
 from ansible_collections.golden.libvirt.plugins.module_utils._run.before import befores_by_domain
 from ansible_collections.golden.libvirt.plugins.module_utils._run.neighbours import Neighbours
 from ansible_collections.golden.libvirt.plugins.module_utils._run.parting import deleted, needing
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
-from ansible_collections.golden.libvirt.plugins.module_utils._run.stock import usage
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
 from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import signers_in
+from ansible_collections.golden.libvirt.plugins.module_utils._run.usage import usage_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import domain_of
 
 
@@ -97,9 +97,9 @@ class Resets:
         return plan
 
     @cached_property
-    def usage(self) -> Stock:
+    def usage(self) -> Usage:
         """The files of the hypervisor and the domains that use them."""
-        return usage(self.bench, self.neighbours.domains.values())
+        return usage_of(self.bench.hypervisor, self.neighbours.domains.values())
 
     def source(self, origin: Origin) -> Source:
         channel = self.params["channel"]

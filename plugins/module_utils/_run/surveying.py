@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import posixpath
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import (
     chains,
@@ -18,7 +20,9 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Snapshot, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Libvirt, Survey
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.usage import Usage
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
+from ansible_collections.golden.libvirt.plugins.module_utils._run.usage import spelled_as_in, usage_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 
 
@@ -29,8 +33,7 @@ class Surveyor:
         self.hypervisor = bench.hypervisor
         self.libvirt = Libvirt(*domains.snapshot_support(self.hypervisor))
         self.idle = files.idle_pools(self.hypervisor)
-        self.files: dict[str, Volume] = {}
-        self.domains: list[Domain] = []
+        self.usages: dict[tuple[str, ...], Usage] = {}
 
     def survey(self, name: str, *, deleting: bool) -> Survey:
         """The domain, its snapshots and its files; *deleting*: and who else needs those, where any is external."""
@@ -53,21 +56,30 @@ class Surveyor:
 
     def with_everything(self, survey: Survey, pools: Sequence[volumes.Pool]) -> Survey:
         """The survey with the files of all pools and what the other domains use."""
-        if not self.domains:
-            self.domains = [with_paths(self.hypervisor, domain) for domain in domains.read_all(self.hypervisor)]
-            self.files = chains.all_files(self.hypervisor)
-        for pool in pools:
-            self.files.update(chains.volumes_of(pool))
-        others = {
-            disk.path: domain.name
-            for domain in self.domains
-            for disk in domain.disks
-            if disk.path and domain.uuid != survey.domain.uuid
-        }
-        for path in (*others, *(disk.path for disk in survey.domain.disks)):
-            if path not in self.files:
-                self.files.update(chains.chain_of(self.hypervisor, path))
-        return replace(survey, files=dict(self.files), taken=self.taken(pools), others=others)
+        usage = self.usage_in(pools)
+        unseen = [disk.path for disk in survey.domain.disks if disk.path not in usage.files]
+        own = ChainMap(*(chains.chain_of(self.hypervisor, path) for path in unseen))
+        return replace(
+            survey,
+            files={**usage.files, **own},
+            taken=self.taken(pools),
+            others=usage.others(survey.domain.name),
+        )
+
+    def usage_in(self, pools: Sequence[volumes.Pool]) -> Usage:
+        """Who uses which file of the hypervisor, those of *pools* by the paths that these give them."""
+        directories = tuple(pool.path for pool in pools)
+        if directories not in self.usages:
+            within = ChainMap(*map(chains.volumes_of, pools))
+            usage = replace(self.everything, files={**self.everything.files, **within})
+            for pool in pools:
+                usage = spelled_as_in(usage, pool)
+            self.usages[directories] = usage
+        return self.usages[directories]
+
+    @cached_property
+    def everything(self) -> Usage:
+        return usage_of(self.hypervisor, domains.read_all(self.hypervisor))
 
     def with_bases(self, snapshot: Snapshot) -> Snapshot:
         """A snapshot with the files of those disks that were volumes when it was taken."""
