@@ -112,6 +112,8 @@ options:
       - With O(to=version) and O(to=before), the clone's snapshots are removed. O(to=before) brings back the disks as
         they were, not their snapshots. A revoked version is gone to; never an untrusted one.
       - A snapshot in qcow2 whose name is of digits only may be another one to QEMU, which takes that for a number.
+      - Where a snapshot is in a qcow2 file that others are built on, or that another domain has as a disk, these lose
+        what their content fits to.
     type: bool
     default: false
   wait_for:

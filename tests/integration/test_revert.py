@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 import libvirt
 import pytest
-from support.lab import tool
+from support.lab import qemu_img, tool
 from support.poke import poke
 from support.promoting import others_snapshot, run_meanwhile
 from support.tiny_guest import Disk
@@ -215,6 +215,24 @@ def test_a_frozen_file_that_somebody_uses_again_is_refused(lab):
     other = lab.machine("b", [Disk("vda", base)])
     refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "one"}, fails=True)
     assert f"{base}, which it froze for vda, is now a disk of {other}" in refused["msg"]
+
+
+def test_an_internal_snapshot_of_what_others_are_built_on_is_gone_back_to_only_if_told(lab):
+    name = lab.machine("a")
+    lab.run("snapshot", {"domain": name, "name": "one"})
+    base = lab.disk_path(name)
+    clone = lab.machine("clone", [Disk("vda", lab.disk("clone.qcow2"), "qcow2")])
+    qemu_img("rebase", "-u", "-F", "qcow2", "-b", base, lab.file("clone.qcow2"))
+    sharer = lab.machine("sharer", [Disk("vda", base, "qcow2")])
+    asked = {"domain": name, "snapshot": "one"}
+    refused = lab.run_and_compare("revert", asked, fails=True)["reverts"][0]
+    assert refused["obstacles"] == [
+        f"{base} is a disk of {sharer} as well, which would go back with it",
+        f"{lab.file('clone.qcow2')} ({clone}) is built on {base}, and its content would no longer fit",
+    ]
+    listed = lab.run("snapshot_info", {"domain": name})["snapshots"][0]
+    assert listed["revert_obstacles"] == refused["obstacles"]
+    lab.run_and_compare("revert", {**asked, "force": True}, again=None)
 
 
 def test_a_name_of_digits_is_not_trusted(lab):

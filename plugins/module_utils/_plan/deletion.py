@@ -16,7 +16,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refu
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot, SnapshotDisk, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.actions import DropVolume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey, whose
 
 
 @dataclass(frozen=True)
@@ -259,12 +259,6 @@ def branch_obstacles(survey: Survey, snapshot: Snapshot, disk: SnapshotDisk) -> 
     mode = survey.files[base].mode if base in survey.files else ""
     if mode and not int(mode, 8) & 0o200:
         yield f"{base} is frozen (mode {mode}): it belongs to a golden version"
-
-
-def whose(survey: Survey, path: str) -> str:
-    """Who needs an overlay, as far as it is known here."""
-    names = [*survey.freezing(path), *([survey.others[path]] if path in survey.others else [])]
-    return f" ({', '.join(names) or 'which no domain or snapshot here uses'})"
 
 
 def without(survey: Survey, snapshot: Snapshot) -> Survey:

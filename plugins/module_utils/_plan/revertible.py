@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey, whose
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 
 
@@ -30,11 +30,22 @@ def forceable(survey: Survey, snapshot: Snapshot, power: str) -> Iterator[str]:
         yield "the state of its TPM is not in the snapshot and stays as it is now: what the guest sealed may not open"
     if survey.saved:
         yield "it was put to disk with its memory (managed save), which would be lost"
-    if snapshot.kind == "internal" and snapshot.name.isdigit():
-        yield f"QEMU may take the name {snapshot.name} for the number of another snapshot, and go back to that"
+    if snapshot.kind == "internal":
+        yield from unfitting(survey, snapshot)
     nvram = snapshot.note.nvram
     if nvram and nvram not in survey.files:
         yield f"the copy of its UEFI variables, {nvram}, is gone; they would stay as they are now"
+
+
+def unfitting(survey: Survey, snapshot: Snapshot) -> Iterator[str]:
+    """What an internal snapshot would change although it should not."""
+    if snapshot.name.isdigit():
+        yield f"QEMU may take the name {snapshot.name} for the number of another snapshot, and go back to that"
+    for base in {disk.base: None for disk in snapshot.disks if disk.kind == "internal" and disk.base}:
+        if base in survey.others:
+            yield f"{base} is a disk of {survey.others[base]} as well, which would go back with it"
+        for path in survey.overlays_on(base):
+            yield f"{path}{whose(survey, path)} is built on {base}, and its content would no longer fit"
 
 
 def internal_obstacles(survey: Survey, snapshot: Snapshot, power: str) -> Iterator[str]:

@@ -127,3 +127,9 @@ class Survey:
             files={**self.files, **new},
             taken=self.taken | set(new),
         )
+
+
+def whose(survey: Survey, path: str) -> str:
+    """Who needs an overlay, as far as it is known here."""
+    names = [*survey.freezing(path), *([survey.others[path]] if path in survey.others else [])]
+    return f" ({', '.join(names) or 'which no domain or snapshot here uses'})"

@@ -36,7 +36,7 @@ class Surveyor:
         self.usages: dict[tuple[str, ...], Usage] = {}
 
     def survey(self, name: str, *, deleting: bool) -> Survey:
-        """The domain, its snapshots and its files; *deleting*: and who else needs those, where any is external."""
+        """The domain, its snapshots and its files; *deleting*: and who else needs what its snapshots are in."""
         domain = with_paths(self.hypervisor, domains.read_live(self.hypervisor, name))
         found = tuple(self.with_bases(snapshot) for snapshot in snapshots.read_all(self.hypervisor, name))
         survey = Survey(
@@ -47,7 +47,7 @@ class Surveyor:
         )
         survey = replace(survey, idle=self.idle)
         pools = chains.covered(self.hypervisor, self.paths(survey))
-        if deleting and any(snapshot.kind == "external" for snapshot in found):
+        if deleting and found:
             return self.with_everything(survey, pools)
         own: dict[str, Volume] = {}
         for path in self.paths(survey):
