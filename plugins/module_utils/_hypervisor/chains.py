@@ -71,18 +71,23 @@ class KnownFiles:
         return None
 
 
-def covered(hypervisor: Hypervisor, paths: Iterable[str | None]) -> list[volumes.Pool]:
+def covered(
+    hypervisor: Hypervisor, paths: Iterable[str | None], seen: dict[str, volumes.Pool] | None = None
+) -> list[volumes.Pool]:
     """The pools over the directories of files, refreshed; transient ones where no pool covers a directory.
 
-    A directory that is not there is left out, and so are devices: a pool of files cannot cover theirs.
+    A directory that is not there is left out, and so are devices: a pool of files cannot cover theirs. Those that were
+    *seen*, by directory, are not refreshed again, and those that are now are added to them.
     """
-    found: list[volumes.Pool] = []
-    for directory in sorted({posixpath.dirname(path) for path in paths if path and not path.startswith("/dev/")}):
-        with suppress(GoldenError):
-            pool = files.pool_at(hypervisor, directory)
-            pool.refresh()
-            found.append(pool)
-    return found
+    found = {} if seen is None else seen
+    directories = sorted({posixpath.dirname(path) for path in paths if path and not path.startswith("/dev/")})
+    for directory in directories:
+        if directory not in found:
+            with suppress(GoldenError):
+                pool = files.pool_at(hypervisor, directory)
+                pool.refresh()
+                found[directory] = pool
+    return [found[directory] for directory in directories if directory in found]
 
 
 def all_files(

@@ -33,6 +33,7 @@ class Surveyor:
         self.hypervisor = bench.hypervisor
         self.libvirt = Libvirt(*domains.snapshot_support(self.hypervisor))
         self.idle = files.idle_pools(self.hypervisor)
+        self.pools: dict[str, volumes.Pool] = {}
         self.usages: dict[tuple[str, ...], Usage] = {}
 
     def survey(self, name: str, *, deleting: bool) -> Survey:
@@ -46,7 +47,7 @@ class Surveyor:
             saved=domains.has_saved_memory(self.hypervisor, name),
         )
         survey = replace(survey, idle=self.idle)
-        pools = chains.covered(self.hypervisor, self.paths(survey))
+        pools = chains.covered(self.hypervisor, self.paths(survey), self.pools)
         if deleting and found:
             return self.with_everything(survey, pools)
         own: dict[str, Volume] = {}
