@@ -100,6 +100,14 @@ def test_kinds_are_not_mixed(lab):
     assert "its snapshots are external" in refused["msg"]
 
 
+@pytest.mark.parametrize("name", ["n" * 245, "\u00e9" * 123])
+def test_a_name_that_libvirt_could_not_write_down_leaves_no_snapshot_in_the_disk(lab, name):
+    domain = lab.machine("a")
+    refused = lab.run_and_compare("snapshot", {"domain": domain, "name": name}, fails=True)
+    assert "too long" in refused["msg"]
+    assert taken(lab, domain, "n" * 244)["kind"] == "internal"
+
+
 def test_all_obstacles_are_said_at_once(lab):
     name = lab.machine("a", ["raw", "qcow2"], state="running")
     asked = {

@@ -44,7 +44,6 @@ class Retention:
 def plan_present(survey: Survey, wish: Wish, retention: Retention, agent: Callable[[], str]) -> Plan:
     """Take the snapshot unless one of that name is there; then remove those of its label beyond *retention*."""
     doing = f"taking snapshot {wish.name!r} of {survey.domain.name}"
-    check_text(doing, wish)
     if retention.keep is not None and retention.keep < 1:
         raise Refused(doing, f"'keep: {retention.keep}' would not even keep the new one", "Keep 1 or more.")
     there = survey.snapshot(wish.name)
@@ -159,12 +158,3 @@ def differences(there: Snapshot, wish: Wish) -> tuple[str, ...]:
         for option, asked, is_ in found
         if asked not in ("auto", is_)
     )
-
-
-def check_text(doing: str, wish: Wish) -> None:
-    """Refuse what XML cannot hold."""
-    texts = {"name": wish.name, "description": wish.description, "label": wish.label or ""}
-    bad = [option for option, text in texts.items() if any(c < " " and c not in "\n\t" or c == "\x7f" for c in text)]
-    bad += ["name"] if "\n" in wish.name else []
-    if bad:
-        raise Refused(doing, f"control characters in {', '.join(bad)}", "Use text only.")

@@ -102,6 +102,7 @@ def test_auto_takes_what_works(survey, wish, kind):
         (machine(snapshots=[internal("one")]), {"mode": "external"}, ["its snapshots are internal"]),
         (machine(snapshots=[internal("one")], state="running"), {"memory": "false"}, ["always has the memory"]),
         (machine(), {"mode": "external", "name": "n" * 240}, ["too long"]),
+        (machine(), {"name": "n" * 245}, ["too long for the file that libvirt keeps it in"]),
         (line(199), {}, ["200 files"]),
     ],
 )

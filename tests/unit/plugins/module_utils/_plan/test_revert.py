@@ -219,6 +219,11 @@ def test_a_missing_memory_file_does_not_matter_to_a_domain_that_ends_off():
     with pytest.raises(Refused, match="memory"):
         back(survey, power="running")
 
+def test_a_safety_snapshot_is_named_with_text_only():
+    with pytest.raises(Refused, match="control characters"):
+        back(line(1), safety_snapshot="a\nb")
+
+
 
 def test_a_tpm_goes_back_with_the_memory():
     assert back(machine(snapshots=[internal("s1", memory=True, tpm=True)], state="running", devices=TPM)).changed

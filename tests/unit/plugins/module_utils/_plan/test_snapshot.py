@@ -301,7 +301,10 @@ def test_keeping_none_is_refused():
         present(machine(), keep=0, label="n")
 
 
-@pytest.mark.parametrize("text", [{"name": "a\x00b"}, {"name": "a\nb"}, {"description": "\x1b[0m"}, {"label": "a\x7f"}])
+@pytest.mark.parametrize(
+    "text",
+    [{"name": "a\x00b"}, {"name": "a\nb"}, {"name": "a\ufffe"}, {"description": "\x1b[0m"}, {"label": "a\x7f"}],
+)
 def test_control_characters_are_refused(text):
     with pytest.raises(Refused, match="control characters"):
         present(machine(), **text)
