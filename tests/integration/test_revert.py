@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 
 import libvirt
 import pytest
-from support.lab import tool
+from support.lab import qemu_img, tool
 from support.poke import poke
 from support.promoting import others_snapshot, run_meanwhile
 from support.tiny_guest import Disk
@@ -215,6 +215,34 @@ def test_a_frozen_file_that_somebody_uses_again_is_refused(lab):
     other = lab.machine("b", [Disk("vda", base)])
     refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "one"}, fails=True)
     assert f"{base}, which it froze for vda, is now a disk of {other}" in refused["msg"]
+
+
+def test_a_file_that_does_not_hold_the_snapshot_any_more_keeps_the_other_disks_from_going_back(lab):
+    name = lab.machine("a", ["qcow2", "qcow2"])
+    take(lab, name, "one")
+    lost = lab.disk_path(name, "vdb")
+    qemu_img("snapshot", "-d", "one", lost)
+    lab.write(lab.disk_path(name), b"later")
+    refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "one"}, fails=True)
+    assert f"{lost} has no snapshot one in it any more" in refused["msg"]
+    info = lab.run("snapshot_info", {"domain": name})["snapshots"][0]
+    assert not info["revertable"] and refused["reverts"][0]["obstacles"] == info["revert_obstacles"]
+
+
+def test_of_two_snapshots_of_a_name_in_a_file_none_is_gone_back_to(lab):
+    """QEMU would take the older one, which is not the one that libvirt knows."""
+    name = lab.machine("a")
+    for content in (b"one", b"two"):
+        lab.write(lab.disk_path(name), content)
+        lab.domain(name).snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
+        if content == b"one":
+            lab.domain(name).snapshotLookupByName("s").delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
+    refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "s"}, fails=True)
+    assert "has more than one snapshot s in it" in refused["msg"]
+    qemu_img("snapshot", "-d", "s", lab.disk_path(name))
+    lab.write(lab.disk_path(name), b"now")
+    go_back(lab, name, "s")
+    assert lab.read(lab.disk_path(name), 3) == b"two"
 
 
 def test_a_name_of_digits_is_not_trusted(lab):

@@ -100,6 +100,17 @@ def test_kinds_are_not_mixed(lab):
     assert "its snapshots are external" in refused["msg"]
 
 
+def test_a_snapshot_inside_a_file_that_libvirt_forgot_is_neither_lost_nor_taken_for_a_new_one(lab):
+    name = lab.machine("a", ["qcow2", "qcow2"])
+    path = lab.disk_path(name, "vdb")
+    qemu_img("snapshot", "-c", "one", path)
+    refused = lab.run_and_compare("snapshot", {"domain": name, "name": "one", "mode": "internal"}, fails=True)
+    assert f"{path} has a snapshot one in it that libvirt does not know" in refused["msg"]
+    lab.domain(name).create()
+    lab.run_and_compare("snapshot", {"domain": name, "name": "one", "mode": "internal"}, fails=True)
+    assert taken(lab, name, "two")["kind"] == "internal"
+
+
 @pytest.mark.parametrize("name", ["n" * 245, "\u00e9" * 123])
 def test_a_name_that_libvirt_could_not_write_down_leaves_no_snapshot_in_the_disk(lab, name):
     domain = lab.machine("a")

@@ -115,6 +115,11 @@ def internal_obstacles(survey: Survey, wish: Wish) -> Iterator[str]:
     for disk in domain.written_disks:
         if disk.format != "qcow2" or disk.kind not in ("file", "block", "volume") or disk.device == "lun":
             yield f"the disk {disk.target} is {described(disk)}, and only qcow2 can hold one"
+        elif wish.name in survey.inside.get(disk.path or "", ()):
+            yield (
+                f"{disk.path} has a snapshot {wish.name} in it that libvirt does not know, and QEMU would go back to "
+                f"that; choose another name"
+            )
     for disk in media(domain):
         if disk.format != "qcow2":
             yield f"the {disk.device} {disk.target} is {disk.format} and writable; eject it, or make it read-only"

@@ -31,6 +31,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import
     plan_revert,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._run import snapshot
+from ansible_collections.golden.libvirt.plugins.module_utils._run.inward import looked_into
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.reset import Resets
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
@@ -72,7 +73,7 @@ def to_snapshot(bench: Bench, params: Params) -> Callable[[str], Plan]:
     )
 
     def one(name: str) -> Plan:
-        survey = surveyor.survey(name, deleting=True)
+        survey = looked_into(bench.hypervisor, surveyor.survey(name, deleting=True))
         way = plan_revert(survey, wish, lambda: quiescing.problem(bench.hypervisor, name))
         waiting = awaiting(name, way.result["power"], (params["wait_for"], params["wait_timeout"]))
         return replace(way, actions=(*way.actions, *waiting))

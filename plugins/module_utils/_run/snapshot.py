@@ -36,6 +36,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.snapshot impo
     plan_present,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._run.company import FROZEN, READY, Company
+from ansible_collections.golden.libvirt.plugins.module_utils._run.inward import looked_into
 from ansible_collections.golden.libvirt.plugins.module_utils._run.meanwhile import make_sure
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
@@ -53,6 +54,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
         survey = surveyor.survey(name, deleting=params["state"] == "absent" or retention != Retention())
         if params["state"] == "absent":
             return plan_absent(survey, wish.name, params["children"])
+        survey = looked_into(bench.hypervisor, survey)
         return plan_present(survey, wish, retention, lambda: quiescing.problem(bench.hypervisor, name))
 
     return guarded(params["domains"], one)
