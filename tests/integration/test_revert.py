@@ -279,6 +279,31 @@ def test_when_the_memory_cannot_be_restored_everything_is_as_before(lab):
     assert lab.state(name) == "shutoff" and lab.read(lab.disk_path(name), 7) == b"present"
 
 
+@pytest.mark.parametrize("kind", ["internal", "external"])
+def test_a_paused_domain_whose_revert_fails_is_paused_again(lab, kind):
+    name = lab.machine("a", state="running")
+    take(lab, name, "one", mode=kind, memory="true")
+    lab.domain(name).suspend()
+    if kind == "external":
+        os.truncate(lab.file(f"{name}.one.memory"), 100000)
+        failed = lab.run("revert", {"domain": name, "snapshot": "one"})
+    else:
+        command = f"virsh -q -c '{lab.uri}' destroy {name} && qemu-img snapshot -d one {lab.disk_path(name)} >&2"
+        failed = run_meanwhile(lab, {"domain": name, "snapshot": "one"}, "snapshots.revert", 1, command, "revert")
+        assert "is started anew" in failed["msg"]
+    assert failed["failed"] and lab.state(name) == "paused"
+
+
+def test_a_domain_that_does_not_start_again_after_a_failed_revert_is_told_of(lab):
+    name = lab.machine("a", ["qcow2", "qcow2"], state="running")
+    take(lab, name, "one")
+    gone = lab.disk_path(name, "vdb")
+    command = f"virsh -q -c '{lab.uri}' destroy {name} >&2 && mv {gone} {gone}.away"
+    failed = run_meanwhile(lab, {"domain": name, "snapshot": "one"}, "snapshots.revert", 1, command, "revert")
+    os.rename(f"{gone}.away", gone)
+    assert "could not be started again" in failed["reverts"][0]["left"][0] and lab.state(name) == "shutoff"
+
+
 def test_snapshots_of_virsh_are_listed_and_reverted_to(lab):
     name = lab.machine("a")
     lab.write(lab.disk_path(name), b"before")

@@ -19,6 +19,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
     snapshots,
     volumes,
 )
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import EVER, SETTLED
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.reset import awaiting
@@ -99,8 +100,7 @@ def revert_snapshot(action: RevertSnapshot, bench: Bench) -> Undo:
         with suppress(GoldenError):
             domains.define(hypervisor, before.xml, action.domain)
             if not before.off and domains.read(hypervisor, action.domain).off:
-                err.left += (f"{action.domain} was stopped, and is started anew",)
-                domains.start(hypervisor, action.domain)
+                err.left += (started_anew(bench, before),)
         raise
     reach(bench, action.domain, action.power)
     back = action.back
@@ -112,6 +112,15 @@ def revert_snapshot(action: RevertSnapshot, bench: Bench) -> Undo:
         reach(bench, action.domain, before.state)
 
     return undo
+
+
+def started_anew(bench: Bench, before: Domain) -> str:
+    """Start a domain that was on; says in words what became of it."""
+    try:
+        domains.start(bench.hypervisor, before.name, paused=before.state == "paused")
+    except GoldenError as err:
+        return f"{before.name}, which was stopped and could not be started again: {err.reason}"
+    return f"{before.name} was stopped, and is started anew"
 
 
 def flag_of(action: RevertSnapshot) -> str | None:
