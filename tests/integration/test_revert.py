@@ -294,6 +294,33 @@ def test_a_paused_domain_whose_revert_fails_is_paused_again(lab, kind):
     assert failed["failed"] and lab.state(name) == "paused"
 
 
+@pytest.mark.parametrize(("state", "wish"), [("shutoff", {"safety_snapshot": "safe"}), ("running", {"together": True})])
+@pytest.mark.parametrize("back", [True, False])
+def test_a_revert_that_fails_halfway_loses_nothing_that_the_safety_snapshot_holds(lab, wish, state, back):
+    name = lab.machine("a", ["qcow2", "qcow2"])
+    take(lab, name, "one")
+    for target in ("vda", "vdb"):
+        lab.write(lab.disk_path(name, target), b"later")
+    if state == "running":
+        lab.domain(name).create()
+    asked = {"domain": name, "snapshot": "one", "power": "shutoff", **wish}
+    path = lab.disk_path(name, "vdb")
+    breaks = f"virsh -q -c '{lab.uri}' destroy {name} >&2 || true; "
+    breaks += f"qemu-img snapshot -d one {path}" if back else f"mv {path} {path}.away"
+    failed = run_meanwhile(lab, asked, "snapshots.revert", 1, breaks, "revert")
+    assert failed["failed"], failed
+    if back:
+        assert failed["reverts"][0]["left"] == [] and tree(lab, name) == ({"one": None}, ["one"])
+        assert lab.state(name) == state
+    else:
+        os.rename(f"{path}.away", path)
+        held = wish.get("safety_snapshot", "before-one")
+        assert f"{held} holds what it was" in failed["msg"] and tree(lab, name)[0] == {"one": None, held: "one"}
+        go_back(lab, name, held)
+    for target in ("vda", "vdb"):
+        assert lab.read(lab.disk_path(name, target), 5) == b"later"
+
+
 def test_a_domain_that_does_not_start_again_after_a_failed_revert_is_told_of(lab):
     name = lab.machine("a", ["qcow2", "qcow2"], state="running")
     take(lab, name, "one")

@@ -122,6 +122,9 @@ def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
     hypervisor, snapshot = bench.hypervisor, action.snapshot
 
     def undo() -> None:
+        why = bench.learned.get(kept(action.domain, action.name))
+        if why:
+            raise Refused(f"deleting snapshot {action.name} of {action.domain}", why)
         snapshots.delete(hypervisor, action.domain, action.name)
         if snapshot.memory_file:  # libvirt 9.0 leaves it
             directory, _slash, name = snapshot.memory_file.rpartition("/")
@@ -136,6 +139,11 @@ def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
     if action.kind == "external":
         make_sure(action, bench, undo)
     return undo
+
+
+def kept(domain: str, snapshot: str) -> str:
+    """What a bench has learned under this keeps a new snapshot from being deleted when what follows fails."""
+    return f"why {snapshot} of {domain} is kept"
 
 
 def take_alone(action: CreateSnapshot, bench: Bench) -> None:
