@@ -260,6 +260,16 @@ def test_what_follows_from_a_snapshot_goes_with_it(lab, state):
     assert lab.read(lab.disk_path(name), 3) == b"two" and lab.read(lab.disk_path(name, "vdb"), 7) == b"present"
 
 
+def test_retention_that_was_applied_has_nothing_to_do_when_run_again(lab):
+    name = lab.machine("a")
+    for number in (1, 2, 3):
+        taken(lab, name, f"n{number}", mode="external", label="n")
+    lab.run("revert", {"domain": name, "snapshot": "n2"})
+    item = taken(lab, name, "n4", label="n", keep=1)  # run twice
+    assert sorted(item["pruned"]) == ["n1", "n2", "n3"] and item["spared"] == [] and names(lab, name) == ["n4"]
+    assert sorted(os.listdir(lab.path / "pool")) == [f"{name}.vda.n4.qcow2", f"{name}.vda.qcow2"]
+
+
 def test_disks_can_be_left_out_by_name(lab):
     name = lab.machine("a", ["qcow2", "qcow2"])
     taken(lab, name, exclude_disks=["vda"])
