@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -268,6 +269,26 @@ def test_retention_that_was_applied_has_nothing_to_do_when_run_again(lab):
     item = taken(lab, name, "n4", label="n", keep=1)  # run twice
     assert sorted(item["pruned"]) == ["n1", "n2", "n3"] and item["spared"] == [] and names(lab, name) == ["n4"]
     assert sorted(os.listdir(lab.path / "pool")) == [f"{name}.vda.n4.qcow2", f"{name}.vda.qcow2"]
+
+
+def test_a_pool_on_the_side_that_another_run_drops_is_set_up_anew(lab):
+    """Two runs share the one over a directory that no pool covers, and the first to end drops it."""
+    directory = lab.path / "bare"
+    directory.mkdir(mode=0o711)
+    qemu_img("create", "-q", "-f", "qcow2", str(directory / "a.qcow2"), "16M")
+    name = lab.machine("a", [Disk("vda", str(directory / "a.qcow2"))])
+    side = "golden-" + hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+    drop = f"virsh -q -c '{lab.uri}' pool-destroy {side} >&2 || true"  # another test's run may have done so
+    asked = {"domain": name, "mode": "external"}
+    for module, wish, step in (
+        ("snapshot", {**asked, "name": "one"}, "volumes.open_pool"),
+        ("snapshot", {**asked, "name": "two"}, "volumes.Pool.create"),
+        ("revert", {"domain": name, "snapshot": "one"}, "volumes.Pool.delete"),
+        ("snapshot", {**asked, "name": "two", "state": "absent"}, "volumes.Pool.delete"),
+    ):
+        result = run_meanwhile(lab, wish, step, 1, drop, module)
+        assert not result.get("failed"), result["msg"]
+    assert sorted(os.listdir(directory)) == ["a.qcow2", os.path.basename(lab.disk_path(name))]
 
 
 def test_disks_can_be_left_out_by_name(lab):
