@@ -235,6 +235,34 @@ def test_an_internal_snapshot_of_what_others_are_built_on_is_gone_back_to_only_i
     lab.run_and_compare("revert", {**asked, "force": True}, again=None)
 
 
+def test_a_file_that_does_not_hold_the_snapshot_any_more_keeps_the_other_disks_from_going_back(lab):
+    name = lab.machine("a", ["qcow2", "qcow2"])
+    take(lab, name, "one")
+    lost = lab.disk_path(name, "vdb")
+    qemu_img("snapshot", "-d", "one", lost)
+    lab.write(lab.disk_path(name), b"later")
+    refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "one"}, fails=True)
+    assert f"{lost} has no snapshot one in it any more" in refused["msg"]
+    info = lab.run("snapshot_info", {"domain": name})["snapshots"][0]
+    assert not info["revertable"] and refused["reverts"][0]["obstacles"] == info["revert_obstacles"]
+
+
+def test_of_two_snapshots_of_a_name_in_a_file_none_is_gone_back_to(lab):
+    """QEMU would take the older one, which is not the one that libvirt knows."""
+    name = lab.machine("a")
+    for content in (b"one", b"two"):
+        lab.write(lab.disk_path(name), content)
+        lab.domain(name).snapshotCreateXML("<domainsnapshot><name>s</name></domainsnapshot>")
+        if content == b"one":
+            lab.domain(name).snapshotLookupByName("s").delete(libvirt.VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY)
+    refused = lab.run_and_compare("revert", {"domain": name, "snapshot": "s"}, fails=True)
+    assert "has more than one snapshot s in it" in refused["msg"]
+    qemu_img("snapshot", "-d", "s", lab.disk_path(name))
+    lab.write(lab.disk_path(name), b"now")
+    go_back(lab, name, "s")
+    assert lab.read(lab.disk_path(name), 3) == b"two"
+
+
 def test_a_name_of_digits_is_not_trusted(lab):
     name = lab.machine("a")
     for snapshot in ("2", "x"):
@@ -267,6 +295,58 @@ def test_when_the_memory_cannot_be_restored_everything_is_as_before(lab):
     after = {key: value for key, value in lab.world().items() if not key.startswith("state ")}
     assert {key for key in before | after if before.get(key) != after.get(key)} == set()
     assert lab.state(name) == "shutoff" and lab.read(lab.disk_path(name), 7) == b"present"
+
+
+@pytest.mark.parametrize("kind", ["internal", "external"])
+def test_a_paused_domain_whose_revert_fails_is_paused_again(lab, kind):
+    name = lab.machine("a", state="running")
+    take(lab, name, "one", mode=kind, memory="true")
+    lab.domain(name).suspend()
+    if kind == "external":
+        os.truncate(lab.file(f"{name}.one.memory"), 100000)
+        failed = lab.run("revert", {"domain": name, "snapshot": "one"})
+    else:
+        command = f"virsh -q -c '{lab.uri}' destroy {name} && qemu-img snapshot -d one {lab.disk_path(name)} >&2"
+        failed = run_meanwhile(lab, {"domain": name, "snapshot": "one"}, "snapshots.revert", 1, command, "revert")
+        assert "is started anew" in failed["msg"]
+    assert failed["failed"] and lab.state(name) == "paused"
+
+
+@pytest.mark.parametrize(("state", "wish"), [("shutoff", {"safety_snapshot": "safe"}), ("running", {"together": True})])
+@pytest.mark.parametrize("back", [True, False])
+def test_a_revert_that_fails_halfway_loses_nothing_that_the_safety_snapshot_holds(lab, wish, state, back):
+    name = lab.machine("a", ["qcow2", "qcow2"])
+    take(lab, name, "one")
+    for target in ("vda", "vdb"):
+        lab.write(lab.disk_path(name, target), b"later")
+    if state == "running":
+        lab.domain(name).create()
+    asked = {"domain": name, "snapshot": "one", "power": "shutoff", **wish}
+    path = lab.disk_path(name, "vdb")
+    breaks = f"virsh -q -c '{lab.uri}' destroy {name} >&2 || true; "
+    breaks += f"qemu-img snapshot -d one {path}" if back else f"mv {path} {path}.away"
+    failed = run_meanwhile(lab, asked, "snapshots.revert", 1, breaks, "revert")
+    assert failed["failed"], failed
+    if back:
+        assert failed["reverts"][0]["left"] == [] and tree(lab, name) == ({"one": None}, ["one"])
+        assert lab.state(name) == state
+    else:
+        os.rename(f"{path}.away", path)
+        held = wish.get("safety_snapshot", "before-one")
+        assert f"{held} holds what it was" in failed["msg"] and tree(lab, name)[0] == {"one": None, held: "one"}
+        go_back(lab, name, held)
+    for target in ("vda", "vdb"):
+        assert lab.read(lab.disk_path(name, target), 5) == b"later"
+
+
+def test_a_domain_that_does_not_start_again_after_a_failed_revert_is_told_of(lab):
+    name = lab.machine("a", ["qcow2", "qcow2"], state="running")
+    take(lab, name, "one")
+    gone = lab.disk_path(name, "vdb")
+    command = f"virsh -q -c '{lab.uri}' destroy {name} >&2 && mv {gone} {gone}.away"
+    failed = run_meanwhile(lab, {"domain": name, "snapshot": "one"}, "snapshots.revert", 1, command, "revert")
+    os.rename(f"{gone}.away", gone)
+    assert "could not be started again" in failed["reverts"][0]["left"][0] and lab.state(name) == "shutoff"
 
 
 def test_snapshots_of_virsh_are_listed_and_reverted_to(lab):

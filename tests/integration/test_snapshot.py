@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -99,6 +100,25 @@ def test_kinds_are_not_mixed(lab):
     assert taken(lab, name, "two")["kind"] == "external"
     refused = lab.run_and_compare("snapshot", {"domain": name, "name": "three", "mode": "internal"}, fails=True)
     assert "its snapshots are external" in refused["msg"]
+
+
+def test_a_snapshot_inside_a_file_that_libvirt_forgot_is_neither_lost_nor_taken_for_a_new_one(lab):
+    name = lab.machine("a", ["qcow2", "qcow2"])
+    path = lab.disk_path(name, "vdb")
+    qemu_img("snapshot", "-c", "one", path)
+    refused = lab.run_and_compare("snapshot", {"domain": name, "name": "one", "mode": "internal"}, fails=True)
+    assert f"{path} has a snapshot one in it that libvirt does not know" in refused["msg"]
+    lab.domain(name).create()
+    lab.run_and_compare("snapshot", {"domain": name, "name": "one", "mode": "internal"}, fails=True)
+    assert taken(lab, name, "two")["kind"] == "internal"
+
+
+@pytest.mark.parametrize("name", ["n" * 245, "\u00e9" * 123])
+def test_a_name_that_libvirt_could_not_write_down_leaves_no_snapshot_in_the_disk(lab, name):
+    domain = lab.machine("a")
+    refused = lab.run_and_compare("snapshot", {"domain": domain, "name": name}, fails=True)
+    assert "too long" in refused["msg"]
+    assert taken(lab, domain, "n" * 244)["kind"] == "internal"
 
 
 def test_all_obstacles_are_said_at_once(lab):
@@ -280,6 +300,36 @@ def test_what_follows_from_a_snapshot_goes_with_it(lab, state):
     lab.run_and_compare("snapshot", {"domain": name, "name": "two", "state": "absent", "children": True})
     assert names(lab, name) == ["one"]
     assert lab.read(lab.disk_path(name), 3) == b"two" and lab.read(lab.disk_path(name, "vdb"), 7) == b"present"
+
+
+def test_retention_that_was_applied_has_nothing_to_do_when_run_again(lab):
+    name = lab.machine("a")
+    for number in (1, 2, 3):
+        taken(lab, name, f"n{number}", mode="external", label="n")
+    lab.run("revert", {"domain": name, "snapshot": "n2"})
+    item = taken(lab, name, "n4", label="n", keep=1)  # run twice
+    assert sorted(item["pruned"]) == ["n1", "n2", "n3"] and item["spared"] == [] and names(lab, name) == ["n4"]
+    assert sorted(os.listdir(lab.path / "pool")) == [f"{name}.vda.n4.qcow2", f"{name}.vda.qcow2"]
+
+
+def test_a_pool_on_the_side_that_another_run_drops_is_set_up_anew(lab):
+    """Two runs share the one over a directory that no pool covers, and the first to end drops it."""
+    directory = lab.path / "bare"
+    directory.mkdir(mode=0o711)
+    qemu_img("create", "-q", "-f", "qcow2", str(directory / "a.qcow2"), "16M")
+    name = lab.machine("a", [Disk("vda", str(directory / "a.qcow2"))])
+    side = "golden-" + hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+    drop = f"virsh -q -c '{lab.uri}' pool-destroy {side} >&2 || true"  # another test's run may have done so
+    asked = {"domain": name, "mode": "external"}
+    for module, wish, step in (
+        ("snapshot", {**asked, "name": "one"}, "volumes.open_pool"),
+        ("snapshot", {**asked, "name": "two"}, "volumes.Pool.create"),
+        ("revert", {"domain": name, "snapshot": "one"}, "volumes.Pool.delete"),
+        ("snapshot", {**asked, "name": "two", "state": "absent"}, "volumes.Pool.delete"),
+    ):
+        result = run_meanwhile(lab, wish, step, 1, drop, module)
+        assert not result.get("failed"), result["msg"]
+    assert sorted(os.listdir(directory)) == ["a.qcow2", os.path.basename(lab.disk_path(name))]
 
 
 def test_disks_can_be_left_out_by_name(lab):

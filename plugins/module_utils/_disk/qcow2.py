@@ -39,7 +39,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Image:
-    """A qcow2 file: its present table, those of its internal *snapshots* by name, and its *backing* file."""
+    """A qcow2 file: its present table, those of its internal *snapshots* by name, its *backing* file, and the
+    *names* of the snapshots as they are listed, of which two may be the same."""
 
     file: File
     cluster_bits: int
@@ -47,6 +48,7 @@ class Image:
     snapshots: dict[str, Table]
     zeros: int
     backing: str | None = None
+    names: tuple[str, ...] = ()
 
     def pieces(self, snapshot: str | None = None) -> list[Piece]:
         """The clusters that the file has, in order; those that are its backing file's are left out."""
@@ -62,6 +64,8 @@ class Image:
             return self.now
         if snapshot not in self.snapshots:
             raise Unreadable(f"it has no internal snapshot {snapshot}")
+        if self.names.count(snapshot) > 1:
+            raise Unreadable(f"it has more than one internal snapshot {snapshot}")
         return self.snapshots[snapshot]
 
     def clusters(self, table: Table) -> Iterator[Piece]:
@@ -128,13 +132,15 @@ def read(file: File) -> Image:
     features = FEATURES.unpack(exactly(file, HEADER.size, FEATURES.size))[0] if version == 3 else 0
     if crypt or features & ~(DIRTY | COMPRESSION_TYPE):
         raise Unreadable("it is encrypted, damaged, or uses features that are not read here")
+    tables = list(snapshot_tables(file, snapshots, count, capacity))
     return Image(
         file=file,
         cluster_bits=bits,
         now=Table(capacity, table, entries),
-        snapshots=dict(snapshot_tables(file, snapshots, count, capacity)),
+        snapshots=dict(tables),
         zeros=ZERO if version == 3 else 0,
         backing=os.fsdecode(exactly(file, backing, length)) if backing else None,
+        names=tuple(name for name, _table in tables),
     )
 
 

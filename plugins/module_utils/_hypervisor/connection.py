@@ -50,6 +50,7 @@ class Hypervisor:
         parts = urlsplit(uri)
         self.local = not parts.netloc and "+" not in parts.scheme and "socket" not in parts.query
         self.lock = threading.RLock()
+        self.sides: dict[str, str] = {}  # the directories of pools set up on the side, by name
         self.closing = ExitStack()
         self.kept: set[tuple[int, int]] = set()  # files that this run keeps others from freezing
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import posixpath
 import stat
@@ -12,8 +11,7 @@ from contextlib import suppress
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, asking
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.streams import patiently
-from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool
+from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.volumes import Pool, set_up
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import libvirt
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
@@ -28,17 +26,13 @@ def pool_at(hypervisor: Hypervisor, directory: str) -> Pool:
         found = pool_over(hypervisor, directory)
         if found:
             return found
-        name = "golden-" + hashlib.sha256(directory.encode()).hexdigest()[:12]
         try:
-            handle = hypervisor.conn.storagePoolCreateXML(volume_xml.directory_pool(name, directory), 0)
-        except libvirt.libvirtError:
-            found = pool_over(hypervisor, directory)  # another run may have been quicker
+            return Pool(hypervisor, set_up(hypervisor, directory))
+        except GoldenError:
+            found = pool_over(hypervisor, directory)  # somebody may just have started one
             if found:
                 return found
-            with asking(f"reading directory {directory} through a transient pool"):
-                raise
-        hypervisor.closing.callback(drop_pool, handle)
-        return Pool(hypervisor, handle)
+            raise
 
 
 def pool_over(hypervisor: Hypervisor, directory: str) -> Pool | None:
@@ -60,11 +54,6 @@ def idle_pools(hypervisor: Hypervisor) -> dict[str, str]:
             with suppress(libvirt.libvirtError):  # one that goes meanwhile
                 found[volume_xml.pool_of(handle.XMLDesc(0)).path] = handle.name()
     return found
-
-
-def drop_pool(handle: libvirt.virStoragePool) -> None:
-    with suppress(libvirt.libvirtError):  # another run uses it: it is transient and harmless
-        patiently(handle.destroy)
 
 
 def volume_at(hypervisor: Hypervisor, path: str) -> Volume:

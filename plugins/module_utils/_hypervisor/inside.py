@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from ansible_collections.golden.libvirt.plugins.module_utils._disk import qcow2
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
@@ -33,9 +33,22 @@ def untouched(hypervisor: Hypervisor, volume: Volume) -> bool:
 
 
 def snapshots_in(hypervisor: Hypervisor, volume: Volume) -> tuple[str, ...]:
-    """The names of the internal snapshots in a file. Raises GoldenError where it cannot be read."""
+    """The names of the internal snapshots in a file, two of which may be the same.
+
+    Raises GoldenError where it cannot be read.
+    """
     try:
         with image_in(hypervisor, volume) as image:
-            return tuple(image.snapshots)
+            return image.names
     except (qcow2.Unreadable, OSError) as err:
         raise GoldenError(f"looking into {volume.path}", str(err)) from err
+
+
+def snapshots_by_path(hypervisor: Hypervisor, volumes: Iterable[Volume]) -> dict[str, tuple[str, ...]]:
+    """The names of the internal snapshots in each of the qcow2 files, as far as they can be read."""
+    found: dict[str, tuple[str, ...]] = {}
+    for volume in volumes:
+        if volume.format == "qcow2":
+            with suppress(GoldenError):
+                found[volume.path] = snapshots_in(hypervisor, volume)
+    return found

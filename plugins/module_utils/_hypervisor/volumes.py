@@ -48,11 +48,24 @@ class Pool:
 
     def __init__(self, hypervisor: Hypervisor, handle: libvirt.virStoragePool) -> None:
         self.hypervisor = hypervisor
-        self.handle = handle
+        self.given = handle
         self.name: str = handle.name()
         root = volume_xml.pool_of(handle.XMLDesc(0))
         self.type = root.type
         self.path = root.path
+        self.on_the_side = self.name == side_name(self.path)
+        if self.on_the_side:
+            hypervisor.sides[self.name] = self.path
+
+    @property
+    def handle(self) -> libvirt.virStoragePool:
+        """libvirt's handle. A pool that was set up on the side may be another run's, which drops it when it ends."""
+        if self.on_the_side:
+            try:
+                self.given.isActive()
+            except libvirt.libvirtError:
+                self.given = set_up(self.hypervisor, self.path)
+        return self.given
 
     def require_files(self) -> None:
         """Refuse a pool whose volumes are not files of a directory."""
@@ -292,11 +305,37 @@ class Pool:
             yield from received(self.hypervisor, self.handle_of(name), 0, 0)
 
 
+def side_name(directory: str) -> str:
+    """What a pool is called that is set up on the side, over a directory that no pool covers."""
+    return "golden-" + hashlib.sha256(directory.encode()).hexdigest()[:12]
+
+
+def set_up(hypervisor: Hypervisor, directory: str) -> libvirt.virStoragePool:
+    """A transient pool over *directory* that is dropped with the connection; another run's, where it was quicker."""
+    name = side_name(directory)
+    try:
+        handle = hypervisor.conn.storagePoolCreateXML(volume_xml.directory_pool(name, directory), 0)
+    except libvirt.libvirtError:
+        with suppress(libvirt.libvirtError):
+            return hypervisor.conn.storagePoolLookupByName(name)
+        with asking(f"reading directory {directory} through a transient pool"):
+            raise
+    hypervisor.closing.callback(drop_pool, handle)
+    return handle
+
+
+def drop_pool(handle: libvirt.virStoragePool) -> None:
+    with suppress(libvirt.libvirtError):  # another run has dropped it, or builds a volume there
+        patiently(handle.destroy)
+
+
 def open_pool(hypervisor: Hypervisor, name: str) -> Pool:
     """The pool, refreshed; NotFound (naming those that are there) or a refusal where it is not active."""
     try:
         handle = hypervisor.conn.storagePoolLookupByName(name)
     except libvirt.libvirtError as err:
+        if name in hypervisor.sides:
+            return Pool(hypervisor, set_up(hypervisor, hypervisor.sides[name]))
         with asking("listing pools"):
             there = sorted(pool.name() for pool in hypervisor.conn.listAllStoragePools(0))
         raise NotFound(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Callable, ClassVar
@@ -23,6 +24,9 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.quiesce impor
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.seal import valid_seal
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
+
+# What XML cannot hold; it holds line breaks and tabs.
+NO_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ def plan_creation(survey: Survey, wish: kinds.Wish, agent: Callable[[], str]) ->
 
     Refused with all obstacles at once.
     """
+    check_text(f"taking snapshot {wish.name!r} of {survey.domain.name}", wish)
     kind, obstacles = kinds.choose(survey, wish)
     memory = kinds.with_memory(survey, wish, kind)
     frozen = quiescing(survey.domain, wish.quiesce, agent, memory=memory)
@@ -115,6 +120,15 @@ def plan_creation(survey: Survey, wish: kinds.Wish, agent: Callable[[], str]) ->
         frozen.fallback,
         tuple(kinds.cautions(survey, wish, kind)),
     )
+
+
+def check_text(doing: str, wish: kinds.Wish) -> None:
+    """Refuse what XML cannot hold."""
+    texts = {"name": wish.name, "description": wish.description, "label": wish.label or ""}
+    bad = [option for option, text in texts.items() if NO_TEXT.search(text)]
+    bad += ["name"] if "\n" in wish.name else []
+    if bad:
+        raise Refused(doing, f"control characters in {', '.join(bad)}", "Use text only.")
 
 
 def sealed(survey: Survey) -> str | None:

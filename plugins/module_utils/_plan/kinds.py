@@ -12,6 +12,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import snapshot as snapshot_xml
 
 NAME_BYTES = 255  # of a file's name, on every file system in use
+KNOWN_BY = "{}.xml.XXXXXX"  # the file in which libvirt writes down a snapshot
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ def common_obstacles(survey: Survey, wish: Wish) -> Iterator[str]:
         yield f"the name {wish.name!r}: it names files too, so it is not empty, has no '/' and no '.' first"
     if wish.name.isdigit():
         yield f"the name {wish.name}: QEMU takes a name of digits only for the number of a snapshot; add a letter"
+    if len(KNOWN_BY.format(wish.name).encode()) > NAME_BYTES:  # libvirt finds out once it is taken, and leaves it
+        yield "its name is too long for the file that libvirt keeps it in; choose a shorter one"
     if not domain.persistent:
         yield "the domain is transient: libvirt forgets its snapshots when it stops; define it"
     if domain.state not in ("running", "paused", "shutoff", "crashed"):
@@ -112,6 +115,11 @@ def internal_obstacles(survey: Survey, wish: Wish) -> Iterator[str]:
     for disk in domain.written_disks:
         if disk.format != "qcow2" or disk.kind not in ("file", "block", "volume") or disk.device == "lun":
             yield f"the disk {disk.target} is {described(disk)}, and only qcow2 can hold one"
+        elif wish.name in survey.inside.get(disk.path or "", ()):
+            yield (
+                f"{disk.path} has a snapshot {wish.name} in it that libvirt does not know, and QEMU would go back to "
+                f"that; choose another name"
+            )
     for disk in media(domain):
         if disk.format != "qcow2":
             yield f"the {disk.device} {disk.target} is {disk.format} and writable; eject it, or make it read-only"

@@ -53,6 +53,22 @@ def internal_obstacles(survey: Survey, snapshot: Snapshot, power: str) -> Iterat
         now = survey.disk(disk.target)
         if disk.kind == "internal" and (not now or now.path != disk.base):
             yield f"it is in {disk.base}, which {disk.target} does not write to now; delete later external ones first"
+        elif disk.kind == "internal":
+            yield from lost_inside(survey, snapshot.name, str(disk.base))
+
+
+def lost_inside(survey: Survey, name: str, path: str) -> Iterator[str]:
+    """Why a file does not hold the state of its disk. QEMU would say so only once other disks have gone back."""
+    inside = survey.inside.get(path)
+    if inside is None:
+        return
+    if name not in inside:
+        yield f"{path} has no snapshot {name} in it any more: that state is lost"
+    elif inside.count(name) > 1:
+        yield (
+            f"{path} has more than one snapshot {name} in it, and QEMU goes back to the oldest, which libvirt does not "
+            f"know; shut the domain down and delete that ('qemu-img snapshot -d {name} {path}')"
+        )
 
 
 def external_obstacles(survey: Survey, snapshot: Snapshot, power: str) -> Iterator[str]:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import Refused
@@ -44,7 +44,6 @@ class Retention:
 def plan_present(survey: Survey, wish: Wish, retention: Retention, agent: Callable[[], str]) -> Plan:
     """Take the snapshot unless one of that name is there; then remove those of its label beyond *retention*."""
     doing = f"taking snapshot {wish.name!r} of {survey.domain.name}"
-    check_text(doing, wish)
     if retention.keep is not None and retention.keep < 1:
         raise Refused(doing, f"'keep: {retention.keep}' would not even keep the new one", "Keep 1 or more.")
     there = survey.snapshot(wish.name)
@@ -84,16 +83,19 @@ def plan_absent(survey: Survey, name: str, children: bool = False) -> Plan:
 def plan_pruning(survey: Survey, label: str, retention: Retention) -> Pruning:
     """Delete the snapshots of *label* that are too many, the oldest first, and too old, as far as either is asked for.
 
-    Never the current one, nor one with a child that has not the label; what cannot be deleted is spared.
+    Never the current one, nor one with a child that has not the label; what cannot be deleted is spared. What could not
+    is tried again once others went, so that a second run finds nothing to do.
     """
     if retention == Retention():
         return Pruning((), survey)
     labelled = [snapshot for snapshot in survey.snapshots if snapshot.note.label == label]
     too_many = labelled[: max(0, len(labelled) - (retention.keep or 0))]
-    pruning = Pruning((), survey)
-    for snapshot in too_many:
-        if retention.since is None or 0 < snapshot.created < retention.since:
-            pruning = pruned(pruning, snapshot.name, label)
+    doomed = [one.name for one in too_many if retention.since is None or 0 < one.created < retention.since]
+    pruning, before = Pruning((), survey), None
+    while pruning.pruned != before:
+        before, pruning = pruning.pruned, replace(pruning, spared=())
+        for name in doomed:
+            pruning = pruned(pruning, name, label)
     return pruning
 
 
@@ -159,12 +161,3 @@ def differences(there: Snapshot, wish: Wish) -> tuple[str, ...]:
         for option, asked, is_ in found
         if asked not in ("auto", is_)
     )
-
-
-def check_text(doing: str, wish: Wish) -> None:
-    """Refuse what XML cannot hold."""
-    texts = {"name": wish.name, "description": wish.description, "label": wish.label or ""}
-    bad = [option for option, text in texts.items() if any(c < " " and c not in "\n\t" or c == "\x7f" for c in text)]
-    bad += ["name"] if "\n" in wish.name else []
-    if bad:
-        raise Refused(doing, f"control characters in {', '.join(bad)}", "Use text only.")

@@ -8,7 +8,7 @@ Each external snapshot froze a file (its base) and put an overlay over it, so th
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, Snapshot, Volume
@@ -35,7 +35,8 @@ class Libvirt:
 class Survey:
     """*domain* has its disks as they are used now, with the paths of volumes resolved. *files* holds, by path, all
     volumes that libvirt's pools list, *taken* the paths that are no free names, *others* which other domains use a
-    file, *saved* whether the domain was put to disk (managed save), *idle* the pools that are not active by directory.
+    file, *saved* whether the domain was put to disk (managed save), *idle* the pools that are not active by directory,
+    *inside* the names of the internal snapshots in the files of disks, as far as these could be read.
     """
 
     domain: Domain
@@ -46,6 +47,7 @@ class Survey:
     libvirt: Libvirt = Libvirt()
     saved: bool = False
     idle: Mapping[str, str] = field(default_factory=dict)
+    inside: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def snapshot(self, name: str) -> Snapshot | None:
         return next((snapshot for snapshot in self.snapshots if snapshot.name == name), None)

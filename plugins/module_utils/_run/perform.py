@@ -275,8 +275,9 @@ def start_domain(action: actions.StartDomain, bench: Bench) -> Undo:
 
 @perform.register
 def stop_domain(action: actions.StopDomain, bench: Bench) -> Undo:
+    paused = domains.state(bench.hypervisor, action.domain) == "paused"
     domains.stop(bench.hypervisor, action.domain)
-    return lambda: domains.start(bench.hypervisor, action.domain)
+    return lambda: domains.start(bench.hypervisor, action.domain, paused=paused)
 
 
 @perform.register

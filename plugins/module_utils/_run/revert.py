@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Refused
@@ -19,6 +20,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
     snapshots,
     volumes,
 )
+from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import EVER, SETTLED
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.reset import awaiting
@@ -31,8 +33,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.revert import
     plan_revert,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._run import snapshot
-from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
+from ansible_collections.golden.libvirt.plugins.module_utils._run.inward import looked_into
+from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform, take_back
 from ansible_collections.golden.libvirt.plugins.module_utils._run.reset import Resets
+from ansible_collections.golden.libvirt.plugins.module_utils._run.snapshot import kept
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params, Planned, Verb, guarded
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import volume as volume_xml
@@ -72,7 +76,7 @@ def to_snapshot(bench: Bench, params: Params) -> Callable[[str], Plan]:
     )
 
     def one(name: str) -> Plan:
-        survey = surveyor.survey(name, deleting=True)
+        survey = looked_into(bench.hypervisor, surveyor.survey(name, deleting=True))
         way = plan_revert(survey, wish, lambda: quiescing.problem(bench.hypervisor, name))
         waiting = awaiting(name, way.result["power"], (params["wait_for"], params["wait_timeout"]))
         return replace(way, actions=(*way.actions, *waiting))
@@ -91,26 +95,43 @@ def finish(bench: Bench, params: Params, item: Plan) -> Mapping[str, Any]:
 def revert_snapshot(action: RevertSnapshot, bench: Bench) -> Undo:
     hypervisor = bench.hypervisor
     before = domains.read(hypervisor, action.domain)
+    undo = partial(bring_back, bench, before, action.back) if action.back else None
     try:
         snapshots.revert(hypervisor, action.domain, action.name, to=flag_of(action), force=action.force)
+        reach(bench, action.domain, action.power)
     except GoldenError as err:
-        # libvirt changes the definition and stops the domain before it finds out that it cannot revert.
-        with suppress(GoldenError):
-            domains.define(hypervisor, before.xml, action.domain)
-            if not before.off and domains.read(hypervisor, action.domain).off:
-                err.left += (f"{action.domain} was stopped, and is started anew",)
-                domains.start(hypervisor, action.domain)
+        # libvirt changes the definition, stops the domain and brings disks back before it finds out that it cannot.
+        if undo is None:
+            err.left += tuple(defined_anew(bench, before))
+        elif take_back([(action, undo)]):
+            err.left += (f"what was done until then, maybe to some of its disks; {action.back} holds what it was",)
         raise
-    reach(bench, action.domain, action.power)
-    back = action.back
-    if back is None:
-        return None
-
-    def undo() -> None:
-        snapshots.revert(hypervisor, action.domain, back, to=None if before.off else "paused", force=True)
-        reach(bench, action.domain, before.state)
-
     return undo
+
+
+def bring_back(bench: Bench, before: Domain, back: str) -> None:
+    """Bring a domain back to what it was *before*, which the snapshot *back* holds: where that fails, it is kept."""
+    bench.learned[kept(before.name, back)] = "it holds what the domain was before"
+    snapshots.revert(bench.hypervisor, before.name, back, to=None if before.off else "paused", force=True)
+    reach(bench, before.name, before.state)
+    del bench.learned[kept(before.name, back)]
+
+
+def defined_anew(bench: Bench, before: Domain) -> Iterator[str]:
+    """Define a domain as it was, and start it where it was on; says in words what became of it."""
+    with suppress(GoldenError):
+        domains.define(bench.hypervisor, before.xml, before.name)
+        if not before.off and domains.read(bench.hypervisor, before.name).off:
+            yield started_anew(bench, before)
+
+
+def started_anew(bench: Bench, before: Domain) -> str:
+    """Start a domain that was on; says in words what became of it."""
+    try:
+        domains.start(bench.hypervisor, before.name, paused=before.state == "paused")
+    except GoldenError as err:
+        return f"{before.name}, which was stopped and could not be started again: {err.reason}"
+    return f"{before.name} was stopped, and is started anew"
 
 
 def flag_of(action: RevertSnapshot) -> str | None:

@@ -36,6 +36,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.snapshot impo
     plan_present,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._run.company import FROZEN, READY, Company
+from ansible_collections.golden.libvirt.plugins.module_utils._run.inward import looked_into
 from ansible_collections.golden.libvirt.plugins.module_utils._run.meanwhile import make_sure
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench, Undo, perform
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
@@ -53,6 +54,7 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
         survey = surveyor.survey(name, deleting=params["state"] == "absent" or retention != Retention())
         if params["state"] == "absent":
             return plan_absent(survey, wish.name, params["children"])
+        survey = looked_into(bench.hypervisor, survey)
         return plan_present(survey, wish, retention, lambda: quiescing.problem(bench.hypervisor, name))
 
     return guarded(params["domains"], one)
@@ -120,6 +122,9 @@ def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
     hypervisor, snapshot = bench.hypervisor, action.snapshot
 
     def undo() -> None:
+        why = bench.learned.get(kept(action.domain, action.name))
+        if why:
+            raise Refused(f"deleting snapshot {action.name} of {action.domain}", why)
         snapshots.delete(hypervisor, action.domain, action.name)
         if snapshot.memory_file:  # libvirt 9.0 leaves it
             directory, _slash, name = snapshot.memory_file.rpartition("/")
@@ -134,6 +139,11 @@ def create_snapshot(action: CreateSnapshot, bench: Bench) -> Undo:
     if action.kind == "external":
         make_sure(action, bench, undo)
     return undo
+
+
+def kept(domain: str, snapshot: str) -> str:
+    """What a bench has learned under this keeps a new snapshot from being deleted when what follows fails."""
+    return f"why {snapshot} of {domain} is kept"
 
 
 def take_alone(action: CreateSnapshot, bench: Bench) -> None:

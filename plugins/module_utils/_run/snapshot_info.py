@@ -12,6 +12,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Snapshot, SnapshotDisk
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import deletion, revertible
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
+from ansible_collections.golden.libvirt.plugins.module_utils._run.inward import looked_into
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
@@ -29,7 +30,8 @@ def read(bench: Bench, params: Params) -> dict[str, Any]:
 def seen(surveyor: Surveyor, name: str) -> Survey | None:
     """The survey of a domain; None for one that went meanwhile."""
     try:
-        return surveyor.survey(name, deleting=True)
+        survey = surveyor.survey(name, deleting=True)
+        return looked_into(surveyor.hypervisor, survey) if survey.snapshots else survey
     except GoldenError:
         if domains.look_up(surveyor.hypervisor, name) is None:
             return None

@@ -54,6 +54,8 @@ TPM = "<tpm model='tpm-crb'><backend type='emulator'/></tpm>"
         (machine(disk(), disk("vdb")), {"excluded": ("vdb",)}, "external"),
         (machine(disk(), disk("vdb", "raw")), {"excluded": ("vdb",)}, "external"),
         (machine(disk(), FLOPPY), {}, "external"),
+        (machine(inside={"/pool/web.vda.qcow2": ["new"]}), {}, "external"),
+        (machine(inside={"/pool/web.vda.qcow2": ["old"]}), {}, "internal"),
     ],
 )
 def test_auto_takes_what_works(survey, wish, kind):
@@ -102,6 +104,8 @@ def test_auto_takes_what_works(survey, wish, kind):
         (machine(snapshots=[internal("one")]), {"mode": "external"}, ["its snapshots are internal"]),
         (machine(snapshots=[internal("one")], state="running"), {"memory": "false"}, ["always has the memory"]),
         (machine(), {"mode": "external", "name": "n" * 240}, ["too long"]),
+        (machine(), {"name": "n" * 245}, ["too long for the file that libvirt keeps it in"]),
+        (machine(inside={"/pool/web.vda.qcow2": ["new"]}), {"mode": "internal"}, ["new in it that libvirt does not"]),
         (line(199), {}, ["200 files"]),
     ],
 )

@@ -179,6 +179,11 @@ def test_a_missing_snapshot_is_not_silence():
     assert "s2" in missing.value.advice
 
 
+def holding(*names):
+    """A machine with the internal snapshot s1, whose file holds those of *names*."""
+    return machine(snapshots=[internal("s1")], inside={"/pool/web.vda.qcow2": names})
+
+
 @pytest.mark.parametrize(
     ("survey", "wish", "words", "forced"),
     [
@@ -199,6 +204,8 @@ def test_a_missing_snapshot_is_not_silence():
         (machine(snapshots=[external("s1", "/pool/gone", "/o")]), {}, "is gone", False),
         (machine(snapshots=[internal("s1", base="/pool/old")]), {}, "it is in /pool/old", False),
         (line(1), {"safety_snapshot": "s1"}, "already", False),
+        (holding(), {}, "has no snapshot s1 in it any more", False),
+        (holding("s1", "s1"), {}, "goes back to the oldest", False),
     ],
 )
 def test_what_would_lose_something_is_refused_unless_forced(survey, wish, words, forced):
@@ -210,6 +217,11 @@ def test_what_would_lose_something_is_refused_unless_forced(survey, wish, words,
     else:
         with pytest.raises(Refused):
             back(survey, **{**wish, "force": True})
+
+
+def test_a_safety_snapshot_is_named_with_text_only():
+    with pytest.raises(Refused, match="control characters"):
+        back(line(1), safety_snapshot="a\nb")
 
 
 def test_a_missing_memory_file_does_not_matter_to_a_domain_that_ends_off():

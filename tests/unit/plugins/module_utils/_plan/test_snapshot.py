@@ -247,6 +247,13 @@ def test_what_is_on_a_branch_that_was_left_goes_with_its_files():
     assert plan.after["disks"] == {"vda": "/pool/n"}
 
 
+def test_what_could_not_go_before_others_went_goes_in_the_same_run():
+    survey = branched()
+    labelled = tuple(replace(one, note=replace(one.note, label="n")) for one in survey.snapshots)
+    result = present(replace(survey, snapshots=labelled), keep=1, label="n", mode="external").result
+    assert (result["pruned"], result["spared"]) == (["s2", "s1"], [])
+
+
 def mixed():
     """What s2 froze, on a branch that was left, holds an internal snapshot, too."""
     survey = branched()
@@ -301,7 +308,10 @@ def test_keeping_none_is_refused():
         present(machine(), keep=0, label="n")
 
 
-@pytest.mark.parametrize("text", [{"name": "a\x00b"}, {"name": "a\nb"}, {"description": "\x1b[0m"}, {"label": "a\x7f"}])
+@pytest.mark.parametrize(
+    "text",
+    [{"name": "a\x00b"}, {"name": "a\nb"}, {"name": "a\ufffe"}, {"description": "\x1b[0m"}, {"label": "a\x7f"}],
+)
 def test_control_characters_are_refused(text):
     with pytest.raises(Refused, match="control characters"):
         present(machine(), **text)
