@@ -94,7 +94,8 @@ class Piece:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a source's *disks* become a clone's, each by its choice. Without *nvram*, libvirt makes new variables.
+    """How a source's *disks* become a clone's, each by its choice. Its UEFI variables are a copy of *nvram*; where they
+    are *fresh*, libvirt makes them at the first start.
 
     Those of a *live* source are copied by live_copies.
     """
@@ -103,6 +104,7 @@ class Recipe:
     linked: bool
     disks: tuple[Part, ...]
     nvram: Part | None = None
+    fresh: bool = False
     live: bool = False
     choices: Mapping[str, Choice] = field(default_factory=dict)
 
@@ -151,11 +153,13 @@ def disk_pieces(recipe: Recipe, clone: str) -> Iterator[Piece]:
             made = (actions.CopyVolume(part.path, place.pool, volume, part.capacity, snapshot=part.snapshot),)
             made += grown(place, volume, part, size)
         yield Piece(part.name, place, volume, made)
-    if recipe.nvram:
-        nvram, pool = recipe.nvram, recipe.place.pool
-        volume = names.clone_volume(clone, "nvram", "fd")
+    # Fresh ones are here too: where libvirt puts them by itself, it takes those that a domain of that name has left.
+    nvram, pool, volume = recipe.nvram, recipe.place.pool, names.clone_volume(clone, "nvram", "fd")
+    if nvram:
         copy = actions.CopyVolume(nvram.path, pool, volume, nvram.capacity, nvram.format)
         yield Piece("nvram", recipe.place, volume, (copy,))
+    elif recipe.fresh:
+        yield Piece("nvram", recipe.place, volume, ())
 
 
 def grown(place: Place, volume: str, part: Part, size: int) -> tuple[Action, ...]:

@@ -20,6 +20,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
 from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import signers_in
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import keeps_variables
 
 DOING = "reading what the clones shall be"
 
@@ -92,6 +93,7 @@ class Wishes:
                 disks=found.disks,
                 live=found.live,
                 nvram=found.nvram if self.params["nvram"] == "copy" else None,
+                fresh=keeps_variables(found.template),
                 choices={disk["target"]: self.choice(disk) for disk in options["disks"]},
             ),
             limits=self.limits,
