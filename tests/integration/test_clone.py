@@ -100,6 +100,19 @@ def test_new_uefi_variables_are_the_clones_own_never_what_another_domain_left(la
     assert not [name for name in volumes(lab) if name.startswith(lab.prefix)]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "reason"),
+    [
+        (["20M", "24M"], "'disks' names vda more than once"),
+        (["0"], "disk vda cannot shrink from 16777216 to 0 bytes"),
+    ],
+)
+def test_what_is_said_of_a_disk_is_taken_or_refused(lab, sizes, reason):
+    versions.add(lab, "web", "1")
+    disks = [{"target": "vda", "size": size} for size in sizes]
+    assert reason in lab.run_and_compare("clone", asked(lab, "a", disks=disks), fails=True)["msg"]
+
+
 def test_a_domain_that_is_off_can_be_cloned(lab):
     source = lab.machine("src", disks=["qcow2", "raw"], macs=["52:54:00:12:34:56"], firmware="uefi")
     lab.domain(source).create()

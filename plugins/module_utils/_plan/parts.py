@@ -131,9 +131,9 @@ def obstacles_to(recipe: Recipe, source: str, versioned: bool) -> Iterator[str]:
             yield f"{source} has no disk {target} that is written to (it has {', '.join(there) or 'none'})"
         elif choice.use == "share" and not versioned:
             yield f"disk {target} of {source} is written to: it cannot be shared"
-        elif choice.size and choice.size < part.capacity:
+        elif choice.size is not None and choice.size < part.capacity:
             yield f"disk {target} cannot shrink from {part.capacity} to {choice.size} bytes"
-        if choice.use != "own" and (choice.size or choice.place or choice.linked is not None):
+        if choice.use != "own" and (choice.size is not None or choice.place or choice.linked is not None):
             yield f"disk {target} is to be {choice.use}: 'size', 'pool' and 'linked' say nothing of such a disk"
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.common.text.formatters import human_to_bytes
@@ -94,7 +94,7 @@ class Wishes:
                 live=found.live,
                 nvram=found.nvram if self.params["nvram"] == "copy" else None,
                 fresh=keeps_variables(found.template),
-                choices={disk["target"]: self.choice(disk) for disk in options["disks"]},
+                choices=self.choices(options["disks"]),
             ),
             limits=self.limits,
             channel=self.params["channel"],
@@ -111,6 +111,14 @@ class Wishes:
     def no_offline(self) -> str:
         """Why guests cannot be told anything offline here, if so."""
         return offline.hindrance(self.bench.hypervisor)
+
+    def choices(self, disks: Sequence[Mapping[str, Any]]) -> dict[str, Choice]:
+        """What is wanted of each disk, by its target."""
+        targets = [disk["target"] for disk in disks]
+        twice = sorted({target for target in targets if targets.count(target) > 1})
+        if twice:
+            raise Refused(DOING, f"'disks' names {', '.join(twice)} more than once", "Name each disk once.")
+        return {disk["target"]: self.choice(disk) for disk in disks}
 
     def choice(self, disk: Mapping[str, Any]) -> Choice:
         """One entry of 'disks'."""
