@@ -146,7 +146,7 @@ options:
   max_starting:
     description:
       - How many guests may be starting, from power on until what O(wait_for) waits for, at the same time.
-        O(parallel) by default.
+        At least 1; O(parallel) by default.
     type: int
   state:
     description:
