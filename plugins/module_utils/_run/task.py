@@ -15,7 +15,7 @@ from typing import Any, Callable, Union
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.golden.libvirt.plugins.module_utils._argspec import AT_LEAST_ONE, CONNECTION, Spec
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Overtaken, Refused
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Overtaken, Refused, left_words
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, silence
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import require_libraries
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
@@ -206,6 +206,8 @@ class Batch:
                 if undoing:
                     carry_out(undoing, replace(self.bench, ending=threading.Event()))
                     result.update(changed=False, rolled_back=True)
+                    if result["failed"]:
+                        result.update(msg=result["msg"].replace(left_words(result["left"]), ""), left=[])
             except GoldenError as err:
                 result["left"] = [*result.get("left", []), f"it could not be rolled back: {err}"]
 
