@@ -104,6 +104,7 @@ def test_new_uefi_variables_are_the_clones_own_never_what_another_domain_left(la
     ("sizes", "reason"),
     [
         (["20M", "24M"], "'disks' names vda more than once"),
+        (["9000P"], "no disk can have 9000P"),
         (["0"], "disk vda cannot shrink from 16777216 to 0 bytes"),
     ],
 )

@@ -23,6 +23,8 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import M
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import keeps_variables
 
 DOING = "reading what the clones shall be"
+# The most bytes that libvirt's functions take.
+MOST = 2**63 - 1
 
 
 def asked_for(params: Params) -> dict[str, Params]:
@@ -161,9 +163,12 @@ def source_for(bench: Bench, params: Params) -> Source:
 def size_of(text: str) -> int:
     """Bytes, of a number with a unit of 1024 (``40G``) or without."""
     try:
-        return int(human_to_bytes(text))
+        size = int(human_to_bytes(text))
     except ValueError as err:
         raise Refused(DOING, f"{text!r} is no size", "Write such as 40G or 512M.") from err
+    if size > MOST:
+        raise Refused(DOING, f"no disk can have {text}", "Ask for less.")
+    return size
 
 
 def pools_of(wishes: Wishes, bench: Bench) -> dict[str, Collection[str]]:
