@@ -8,7 +8,7 @@ class ModuleDocFragment:
 options:
   parallel:
     description:
-      - How many items to work on at the same time. All over one connection.
+      - How many items to work on at the same time, 1 or more. All over one connection.
       - Storage work gains little beyond the number of the hypervisor's processors; waiting for guests does.
     type: int
     default: 2

@@ -8,6 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 
+def left_words(left: Sequence[str]) -> str:
+    """What a message says of what could not be undone."""
+    return f" Left behind: {'; '.join(left)}." if left else ""
+
+
 class GoldenError(Exception):
     """A failure with all that a job log needs.
 
@@ -40,9 +45,7 @@ class GoldenError(Exception):
         text = f"{self.doing}: {self.reason.rstrip('.')}."
         if self.obstacles:
             text += " " + " ".join(f"({number}) {what.rstrip('.')}." for number, what in enumerate(self.obstacles, 1))
-        if self.left:
-            text += " Left behind: " + "; ".join(self.left) + "."
-        return f"{text} {self.advice}".rstrip()
+        return f"{text}{left_words(self.left)} {self.advice}".rstrip()
 
     def result(self) -> dict[str, Any]:
         """The keys that a failed item or task returns."""

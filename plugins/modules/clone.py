@@ -146,7 +146,7 @@ options:
   max_starting:
     description:
       - How many guests may be starting, from power on until what O(wait_for) waits for, at the same time.
-        O(parallel) by default.
+        At least 1; O(parallel) by default.
     type: int
   state:
     description:
@@ -267,6 +267,8 @@ options:
     description:
       - V(copy) gives each clone a copy of the source's UEFI variables, V(reset) new ones, which libvirt makes from its
         template at the first start. Those have no boot entries and no enrolled keys but the template's.
+      - Either way they are a volume beside the clone's disks, so that what another domain of its name left in libvirt's
+        own directory is neither used nor removed.
     type: str
     choices: [copy, reset]
     default: copy

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import libvirt
 import pytest
@@ -75,6 +76,42 @@ def test_a_clone_gets_its_own_copy_of_the_uefi_variables(lab):
         lab.domain(clone["name"]).suspend()  # or the firmware writes between two looks
     lab.run_and_compare("clone", asked(lab, "a", "b", state="absent"))
     assert not [name for name in volumes(lab) if name.startswith(lab.prefix)]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_new_uefi_variables_are_the_clones_own_never_what_another_domain_left(lab, kept):
+    variables = pathlib.Path("/usr/share/OVMF/OVMF_VARS_4M.fd").read_bytes()
+    web = versions.add(lab, "web", "1", nvram=variables)
+    if not kept:
+        versions.write(lab, replace(web, nvram=None))
+    wanted = {"nvram": "reset"} if kept else {}
+    path = pathlib.Path(lab.file(f"{lab.prefix}-a.nvram.fd"))
+    path.write_bytes(b"another domain's")
+    lab.refresh()
+    refused = lab.run_and_compare("clone", asked(lab, "a", **wanted), fails=True)
+    assert f"has volumes of that name already, which are no clone's of that name: {path.name}" in refused["msg"]
+    path.unlink()
+    # Not run again: by then the firmware has written to its variables, sooner or later.
+    (clone,) = lab.run_and_compare("clone", asked(lab, "a", start=True, **wanted), again=None)["clones"]
+    assert f">{path}</nvram>" in lab.domain(clone["name"]).XMLDesc(0)
+    assert path.stat().st_size == len(variables)
+    lab.domain(clone["name"]).suspend()
+    lab.run_and_compare("clone", asked(lab, "a", state="absent"))
+    assert not [name for name in volumes(lab) if name.startswith(lab.prefix)]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "reason"),
+    [
+        (["20M", "24M"], "'disks' names vda more than once"),
+        (["9000P"], "no disk can have 9000P"),
+        (["0"], "disk vda cannot shrink from 16777216 to 0 bytes"),
+    ],
+)
+def test_what_is_said_of_a_disk_is_taken_or_refused(lab, sizes, reason):
+    versions.add(lab, "web", "1")
+    disks = [{"target": "vda", "size": size} for size in sizes]
+    assert reason in lab.run_and_compare("clone", asked(lab, "a", disks=disks), fails=True)["msg"]
 
 
 def test_a_domain_that_is_off_can_be_cloned(lab):

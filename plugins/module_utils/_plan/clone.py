@@ -37,7 +37,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import 
     storage_of,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.seeding import reseeding, unseeded
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.seeding import SEED, reseeding, unseeded
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine, clone_xml
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import interface_count
 
@@ -247,7 +247,7 @@ def guest_pieces(wanted: Wanted, name: str, uuid: str) -> tuple[Piece | None, di
         return None, {}
     seed = None
     if guest.via == "cloud-init" and guest.seeded:
-        seed = secret_piece(place, name, "seed", "iso", guest.seed(name, uuid))
+        seed = secret_piece(place, name, *SEED, guest.seed(name, uuid))
     files = {
         credential: secret_piece(place, name, f"credential-{credential}", "bin", content.encode())
         for credential, content in guest.secrets(name).items()

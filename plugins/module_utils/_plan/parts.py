@@ -94,7 +94,8 @@ class Piece:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a source's *disks* become a clone's, each by its choice. Without *nvram*, libvirt makes new variables.
+    """How a source's *disks* become a clone's, each by its choice. Its UEFI variables are a copy of *nvram*; where they
+    are *fresh*, libvirt makes them at the first start.
 
     Those of a *live* source are copied by live_copies.
     """
@@ -103,6 +104,7 @@ class Recipe:
     linked: bool
     disks: tuple[Part, ...]
     nvram: Part | None = None
+    fresh: bool = False
     live: bool = False
     choices: Mapping[str, Choice] = field(default_factory=dict)
 
@@ -129,9 +131,9 @@ def obstacles_to(recipe: Recipe, source: str, versioned: bool) -> Iterator[str]:
             yield f"{source} has no disk {target} that is written to (it has {', '.join(there) or 'none'})"
         elif choice.use == "share" and not versioned:
             yield f"disk {target} of {source} is written to: it cannot be shared"
-        elif choice.size and choice.size < part.capacity:
+        elif choice.size is not None and choice.size < part.capacity:
             yield f"disk {target} cannot shrink from {part.capacity} to {choice.size} bytes"
-        if choice.use != "own" and (choice.size or choice.place or choice.linked is not None):
+        if choice.use != "own" and (choice.size is not None or choice.place or choice.linked is not None):
             yield f"disk {target} is to be {choice.use}: 'size', 'pool' and 'linked' say nothing of such a disk"
 
 
@@ -151,11 +153,13 @@ def disk_pieces(recipe: Recipe, clone: str) -> Iterator[Piece]:
             made = (actions.CopyVolume(part.path, place.pool, volume, part.capacity, snapshot=part.snapshot),)
             made += grown(place, volume, part, size)
         yield Piece(part.name, place, volume, made)
-    if recipe.nvram:
-        nvram, pool = recipe.nvram, recipe.place.pool
-        volume = names.clone_volume(clone, "nvram", "fd")
+    # Fresh ones are here too: where libvirt puts them by itself, it takes those that a domain of that name has left.
+    nvram, pool, volume = recipe.nvram, recipe.place.pool, names.clone_volume(clone, "nvram", "fd")
+    if nvram:
         copy = actions.CopyVolume(nvram.path, pool, volume, nvram.capacity, nvram.format)
         yield Piece("nvram", recipe.place, volume, (copy,))
+    elif recipe.fresh:
+        yield Piece("nvram", recipe.place, volume, ())
 
 
 def grown(place: Place, volume: str, part: Part, size: int) -> tuple[Action, ...]:

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Made, Origin, Record
 from ansible_collections.golden.libvirt.plugins.module_utils._plan import actions
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.guest import Guest
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.parts import SECRET_MODE
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action
 
-# Of the volume that guest_pieces makes, whatever the clone is called.
-ENDING = ".seed.iso"
+# The part and the ending of a seed's volume, and so how its name ends whatever the clone is called.
+SEED = ("seed", "iso")
+ENDING = names.clone_volume("", *SEED)
 
 
 @dataclass(frozen=True)

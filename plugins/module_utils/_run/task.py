@@ -7,15 +7,15 @@ from __future__ import annotations
 import json
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Callable, Union
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.golden.libvirt.plugins.module_utils._argspec import CONNECTION, Spec
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Overtaken
+from ansible_collections.golden.libvirt.plugins.module_utils._argspec import AT_LEAST_ONE, CONNECTION, Spec
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError, Overtaken, Refused, left_words
 from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor.connection import Hypervisor, silence
 from ansible_collections.golden.libvirt.plugins.module_utils._libvirt_dep import require_libraries
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Plan
@@ -53,14 +53,36 @@ class Verb:
 
 
 class Module(AnsibleModule):  # type: ignore[misc]  # Ansible has no types
-    """Ansible's, that logs no secret which is inside another option either.
+    """Ansible's, that also refuses what no argument spec can say, and logs no secret which is inside another option.
 
     Such an option is logged as Python writes it, in which Ansible does not find a secret of several lines again.
     """
 
     def _log_invocation(self) -> None:
+        unfit = list(unfit_options(self.params))
+        if unfit:
+            refused = Refused("reading the task's options", "they cannot be", "Change them.", obstacles=unfit)
+            self.fail_json(changed=False, **refused.result())
         self.no_log_values.update({repr(secret)[1:-1] for secret in self.no_log_values})
         super()._log_invocation()
+
+
+def unfit_options(params: Params) -> Iterator[str]:
+    """What is wrong with options whatever the module does, their values untold."""
+    for name, value in params.items():
+        if name in AT_LEAST_ONE and value is not None and value < 1:
+            yield f"'{name}' is {value}: it is how many at the same time, 1 or more"
+        if not is_utf8(value):
+            yield f"'{name}' has text that is not UTF-8"
+
+
+def is_utf8(value: Any) -> bool:
+    """Whether all text in an option can be written as UTF-8: that of a file that was none cannot."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def run_verb(spec: Spec, verb: Verb, **rules: Any) -> None:
@@ -150,7 +172,7 @@ class Batch:
     def run(self) -> list[dict[str, Any]]:
         """The items' results, in order."""
         working = max(1, len(self.planned) if self.bench.company else self.params.get("parallel") or 1)
-        booting = max(0, self.params.get("max_starting") or 0)
+        booting = self.params.get("max_starting") or 0
         self.bench.lanes = Lanes(working, booting or working)
         first, late = ([item for item in self.planned if is_late(item) is late] for late in (False, True))
         self.all_of(first, working + booting)
@@ -184,6 +206,8 @@ class Batch:
                 if undoing:
                     carry_out(undoing, replace(self.bench, ending=threading.Event()))
                     result.update(changed=False, rolled_back=True)
+                    if result["failed"]:
+                        result.update(msg=result["msg"].replace(left_words(result["left"]), ""), left=[])
             except GoldenError as err:
                 result["left"] = [*result.get("left", []), f"it could not be rolled back: {err}"]
 

@@ -32,7 +32,7 @@ class Verification:
         below = [version for chain in self.chains.values() for version in chain.versions]
         self.parts = {part.volume: (part, version) for version in (*below, *versions) for part in version.parts}
         wanted = [part for part, _version in self.parts.values() if part.volume in self.volumes()]
-        with ThreadPoolExecutor(max_workers=max(parallel, 1)) as workers:
+        with ThreadPoolExecutor(max_workers=parallel) as workers:
             self.seen = dict(zip((part.volume for part in wanted), workers.map(self.look_at, wanted)))
 
     def below(self, part: Part) -> Chain:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.common.text.formatters import human_to_bytes
@@ -20,8 +20,11 @@ from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import
 from ansible_collections.golden.libvirt.plugins.module_utils._run.task import Params
 from ansible_collections.golden.libvirt.plugins.module_utils._run.trust import signers_in
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.clone import Machine
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import keeps_variables
 
 DOING = "reading what the clones shall be"
+# The most bytes that libvirt's functions take.
+MOST = 2**63 - 1
 
 
 def asked_for(params: Params) -> dict[str, Params]:
@@ -92,7 +95,8 @@ class Wishes:
                 disks=found.disks,
                 live=found.live,
                 nvram=found.nvram if self.params["nvram"] == "copy" else None,
-                choices={disk["target"]: self.choice(disk) for disk in options["disks"]},
+                fresh=keeps_variables(found.template),
+                choices=self.choices(options["disks"]),
             ),
             limits=self.limits,
             channel=self.params["channel"],
@@ -109,6 +113,14 @@ class Wishes:
     def no_offline(self) -> str:
         """Why guests cannot be told anything offline here, if so."""
         return offline.hindrance(self.bench.hypervisor)
+
+    def choices(self, disks: Sequence[Mapping[str, Any]]) -> dict[str, Choice]:
+        """What is wanted of each disk, by its target."""
+        targets = [disk["target"] for disk in disks]
+        twice = sorted({target for target in targets if targets.count(target) > 1})
+        if twice:
+            raise Refused(DOING, f"'disks' names {', '.join(twice)} more than once", "Name each disk once.")
+        return {disk["target"]: self.choice(disk) for disk in disks}
 
     def choice(self, disk: Mapping[str, Any]) -> Choice:
         """One entry of 'disks'."""
@@ -151,9 +163,12 @@ def source_for(bench: Bench, params: Params) -> Source:
 def size_of(text: str) -> int:
     """Bytes, of a number with a unit of 1024 (``40G``) or without."""
     try:
-        return int(human_to_bytes(text))
+        size = int(human_to_bytes(text))
     except ValueError as err:
         raise Refused(DOING, f"{text!r} is no size", "Write such as 40G or 512M.") from err
+    if size > MOST:
+        raise Refused(DOING, f"no disk can have {text}", "Ask for less.")
+    return size
 
 
 def pools_of(wishes: Wishes, bench: Bench) -> dict[str, Collection[str]]:

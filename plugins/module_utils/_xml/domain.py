@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Disk, Domain, Firmware
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import metadata as metadata_xml
-from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import Element, attribute, etree, parse, text_of
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
+    Element,
+    attribute,
+    etree,
+    need,
+    parse,
+    text_of,
+)
 
 SOURCE_PATHS = ("file", "dev", "dir")
 # The units of memory (docs: Domain XML format, Memory Allocation).
@@ -81,6 +88,19 @@ def firmware_of(root: Element) -> Firmware:
         template=nvram.get("template") if nvram is not None else None,
         nvram_format=nvram.get("format", "raw") if nvram is not None else "raw",
     )
+
+
+def keeps_variables(xml: str) -> bool:
+    """Whether libvirt keeps a domain's UEFI variables in a file, which it makes where that is not there."""
+    system = need(parse(xml), "os")
+    loader = system.find("loader")
+    if system.find("nvram") is not None:
+        return True
+    if system.find("varstore") is not None:
+        return False
+    if loader is None:
+        return system.get("firmware") == "efi"
+    return loader.get("type") == "pflash" and loader.get("stateless") != "yes" and loader.get("readonly") != "no"
 
 
 def disks_with_chains(xml: str) -> frozenset[str]:

@@ -84,6 +84,13 @@ def set_credentials(root: Element, files: Mapping[str, str]) -> None:
 
     Not as SMBIOS strings, which would have the values themselves here (systemd.io, "System and Service Credentials").
     """
+    names = {CREDENTIAL + name for name in files}
+    for table in root.findall("sysinfo[@type='fwcfg']"):
+        for entry in table.findall("entry"):
+            if entry.get("name") in names:  # the source's: QEMU does not start with two of a name
+                table.remove(entry)
+        if not len(table):
+            root.remove(table)
     table = etree.Element("sysinfo", type="fwcfg")
     for name, path in files.items():
         etree.SubElement(table, "entry", name=CREDENTIAL + name, file=path)

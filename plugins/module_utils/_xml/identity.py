@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Identity
@@ -24,6 +25,7 @@ SEED_ALIAS = "ua-golden-seed"
 PORTS = ("port", "tlsPort", "websocket")
 # Where systemd looks in QEMU's firmware configuration device, since version 251.
 CREDENTIAL = "opt/io.systemd.credentials/"
+WITHIN = re.compile(rf"(?:{re.escape(CREDENTIAL)}|\bio\.systemd\.credential(?:\.binary)?:)(?P<name>[^=,]+)")
 
 
 def interface_count(xml: str) -> int:
@@ -101,6 +103,15 @@ def credentials(root: Element) -> None:
                 table.remove(entry)
         if not len(table):
             root.remove(table)
+
+
+def credentials_within(root: Element) -> list[str]:
+    """The names of systemd's credentials whose values are in the definition itself: in SMBIOS strings, in QEMU's
+    firmware configuration device, or among arguments to QEMU."""
+    found = [entry.get("name", "") for entry in root.findall("sysinfo[@type='fwcfg']/entry") if not entry.get("file")]
+    found += [entry.text or "" for entry in root.findall("sysinfo/oemStrings/entry")]
+    found += [argument.get("value", "") for argument in root.findall("{*}commandline/{*}arg")]
+    return [name["name"] for name in map(WITHIN.search, found) if name]
 
 
 def labels(root: Element) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import chardevs
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.identity import credentials_within
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import (
     Element,
     attribute,
@@ -92,6 +93,12 @@ def notes_of(xml: str, *, tpm_copied: bool = False) -> tuple[str, ...]:
         )
     if root.find("devices/disk/serial") is not None or root.find("devices/disk/wwn") is not None:
         notes.append("its disks' serial numbers are new: names under /dev/disk/by-id in the guest change with them")
+    told = credentials_within(root)
+    if told:
+        notes.append(
+            f"its guest is handed {', '.join(dict.fromkeys(told))} by its definition: all clones get the same, which "
+            "who may list domains can read"
+        )
     return tuple(notes)
 
 

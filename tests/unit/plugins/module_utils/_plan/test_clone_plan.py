@@ -439,6 +439,15 @@ def test_credentials_are_files_of_the_clones_own_and_nowhere_in_its_xml():
     assert entries["opt/io.systemd.credentials/db.password"] == "/p/web-01.credential-db.password.bin"
 
 
+def test_a_credential_of_the_clones_own_takes_the_place_of_the_sources():
+    within = "<sysinfo type='fwcfg'><entry name='opt/io.systemd.credentials/db.password'>horse</entry></sysinfo><os>"
+    source = replace(SOURCE, template=SOURCE.template.replace("<os>", within))
+    told = guest.Guest("cloud-init", credentials={"db.password": "hunter2"})
+    root = parse(planned(replace(WANTED, source=source, guest=told)).actions[0].xml)
+    (entry,) = root.findall("sysinfo/entry")
+    assert (entry.get("file"), entry.text) == ("/p/web-01.credential-db.password.bin", None)
+
+
 @pytest.mark.parametrize(
     ("hostname", "fqdn", "clone_name", "expected"),
     [

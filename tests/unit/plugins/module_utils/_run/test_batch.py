@@ -51,6 +51,10 @@ class Boot(Action):
     name: str
 
 
+class Settle(Boot):
+    settles: ClassVar[str] = "after"
+
+
 @perform.register
 def make(action: Make, bench: Bench):
     with WATCHES["make"]:
@@ -84,7 +88,7 @@ def plans_of(number, **options):
 
 @pytest.mark.parametrize(
     ("parallel", "starting", "most"),
-    [(4, None, (4, 4)), (2, 5, (2, 5)), (6, 2, (6, 2)), (1, None, (1, 1)), (-1, -1, (1, 1))],
+    [(4, None, (4, 4)), (2, 5, (2, 5)), (6, 2, (6, 2)), (1, None, (1, 1))],
 )
 def test_so_many_are_made_and_so_many_boot_at_once(parallel, starting, most):
     results = run(plans_of(16), parallel=parallel, max_starting=starting)
@@ -102,6 +106,14 @@ def test_a_failure_in_the_middle(on_error, skipped, back):
     assert sum(result.get("skipped", False) for result in results) == skipped
     assert sum(result.get("rolled_back", False) for result in results) == back
     assert [done for done in DONE if "un" in done] == (["make un1", "make un0"] if back else [])
+
+
+@pytest.mark.parametrize("on_error", ["stop", "rollback"])
+def test_what_was_left_is_told_until_it_is_rolled_back(on_error):
+    (result,) = run([Plan("0", (Settle("0"), Make("1", fails=True)))], on_error=on_error)
+    left = [] if on_error == "rollback" else ["what was done up to (action boot, name 0)"]
+    said = "" if on_error == "rollback" else f" Left behind: {left[0]}."
+    assert (result["left"], result["msg"]) == (left, f"making: it broke.{said}")
 
 
 @pytest.mark.parametrize(("on_error", "done"), [("continue", ["make 0"]), ("stop", []), ("rollback", [])])

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.golden.libvirt.plugins.module_utils._errors import GoldenError
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Identity
 from ansible_collections.golden.libvirt.plugins.module_utils._xml import chardevs, identity, obstacles
+from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import keeps_variables
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.tree import parse, text_of
 from ansible_collections.golden.libvirt.tests.unit.plugins.module_utils._xml.identities import identities, shared
 from hypothesis import given
@@ -89,6 +90,24 @@ def test_firmware_variables(nvram, path, expected):
     root = parse(f"<domain><name>a</name><os>{nvram}</os></domain>")
     identity.give_identity(root, Identity("b", "u", nvram=path))
     assert canonical(etree.tostring(root.find("os"), encoding="unicode")) == canonical(expected)
+
+
+@pytest.mark.parametrize(
+    ("system", "expected"),
+    [
+        ("<os><nvram>/a</nvram></os>", True),
+        ("<os firmware='efi'/>", True),
+        ("<os><loader type='pflash' readonly='yes'>/a</loader></os>", True),
+        ("<os><loader type='pflash' stateless='yes'>/a</loader></os>", False),
+        ("<os><loader type='pflash' readonly='no'>/a</loader></os>", False),
+        ("<os firmware='efi'><loader type='rom'/></os>", False),
+        ("<os firmware='efi'><varstore template='T'/></os>", False),
+        ("<os/>", False),
+        ("<os firmware='bios'/>", False),
+    ],
+)
+def test_whose_variables_libvirt_keeps_in_a_file(system, expected):
+    assert keeps_variables(f"<domain>{system}</domain>") is expected
 
 
 def test_a_data_source_in_the_serial_number_is_kept():

@@ -116,17 +116,31 @@ def test_machines_as_people_have_them_have_none(path):
     assert obstacles.obstacles_of(path.read_text(encoding="utf-8")) == ()
 
 
+OEM = (
+    "<oemStrings><entry>io.systemd.credential:db.password=horse</entry><entry>vendor: none</entry>"
+    "<entry>io.systemd.credential.binary:key=aG9yc2U=</entry></oemStrings>"
+)
+FWCFG = (
+    "<entry name='opt/io.systemd.credentials/db.password'>horse</entry><entry name='opt/ovmf/X-Mmio64Mb'>1</entry>"
+    "<entry name='opt/io.systemd.credentials/own' file='/p/own.bin'/>"
+)
+ARGUMENT = "<qemu:arg value='type=11,value=io.systemd.credential:a.b=horse'/>"
+
+
 @pytest.mark.parametrize(
     ("devices", "rest", "said"),
     [
         ("<tpm><backend type='emulator'/></tpm>", "", "TPM"),
         ("<disk><serial>1</serial></disk>", "", "by-id"),
         ("", "<qemu:commandline><qemu:arg value='file:/tmp/out'/></qemu:commandline>", "QEMU arguments"),
+        ("", f"<sysinfo type='smbios'>{OEM}</sysinfo>", "its guest is handed db.password, key by its definition"),
+        ("", f"<sysinfo type='fwcfg'>{FWCFG}</sysinfo>", "its guest is handed db.password by its definition"),
+        ("", f"<qemu:commandline>{ARGUMENT}</qemu:commandline>", "its guest is handed a.b by its definition"),
     ],
 )
 def test_what_a_user_should_know(devices, rest, said):
     (note,) = obstacles.notes_of(domain(devices, rest))
-    assert said in note
+    assert said in note and "horse" not in note
 
 
 def test_a_copied_tpm_is_told_to_be_one():
