@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -380,6 +381,28 @@ def test_no_space_leaves_nothing_and_says_what_to_do(lab, images, pytestconfig):
         assert "Free space in the pool" in failed["msg"]
         assert failed["versions"][0]["left"] == []
         assert [volume for volume in in_pool(lab, images) if "journal" not in volume] == []
+    finally:
+        tool("umount", str(directory))
+        lab.refresh()
+
+
+def test_a_pool_that_has_no_room_for_a_record_is_told_at_once(lab, images, pytestconfig):
+    if pytestconfig.getoption("--stack") not in ("system", "ssh"):
+        pytest.skip("a stack of its own does not see what is mounted here")
+    name = lab.machine("web")
+    directory = lab.path / "images"
+    tool("mount", "-t", "tmpfs", "-o", "size=1m,mode=0711", "tmpfs", str(directory))
+    try:
+        with contextlib.suppress(OSError), open(directory / "others", "wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        lab.refresh()
+        failed = lab.run("promote", asked(images, name), seconds=60)
+        assert "no space is left" in failed["msg"]
+        assert "Free space in the pool" in failed["msg"]
+        assert in_pool(lab, images) == ["others"]
+        (directory / "others").unlink()
+        assert lab.run("promote", asked(images, name))["versions"][0]["version"] == "1"
     finally:
         tool("umount", str(directory))
         lab.refresh()

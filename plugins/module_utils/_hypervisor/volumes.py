@@ -225,10 +225,20 @@ class Pool:
             raise
 
     def upload(self, name: str, content: bytes) -> None:
-        """Write *content* at the start of a raw volume."""
+        """Write *content* at the start of a raw volume, and see that it is there."""
         with asking(f"writing volume {name} of pool {self.name}"):
             blocks = (content[start : start + BLOCK] for start in range(0, len(content), BLOCK))
             send(self.hypervisor, self.handle_of(name), blocks, len(content))
+        if self.download(name)[: len(content)] != content:
+            raise self.torn(name)
+
+    def torn(self, name: str) -> GoldenError:
+        """What was written is not there: libvirt does not tell that a file system was full when it writes a stream."""
+        return GoldenError(
+            f"writing volume {name} of pool {self.name}",
+            "it reads otherwise than it was written, as where no space is left on the device",
+            "Free space in the pool and run this again.",
+        )
 
     def fill(self, name: str, blocks: Iterable[bytes], length: int) -> str:
         """Write a volume from *blocks*, which have *length* bytes, down to the disk; returns their digest."""
@@ -241,6 +251,8 @@ class Pool:
                     write_durably(file.fileno(), hashed)
             else:
                 send(self.hypervisor, self.handle_of(name), hashed, length)
+                if self.sha256(name) != digest.hexdigest():
+                    raise self.torn(name)
         return digest.hexdigest()
 
     def download(self, name: str) -> bytes:

@@ -27,7 +27,7 @@ from dataclasses import asdict, dataclass
 from typing import Callable, Optional
 
 from ansible_collections.golden.libvirt.plugins.module_utils import _names as names
-from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, NotFound
+from ansible_collections.golden.libvirt.plugins.module_utils._errors import AlreadyThere, GoldenError, NotFound
 from ansible_collections.golden.libvirt.plugins.module_utils._image import documents
 from ansible_collections.golden.libvirt.plugins.module_utils._image.holder import holder_from, now
 from ansible_collections.golden.libvirt.plugins.module_utils._image.store import Store
@@ -126,7 +126,12 @@ class Journal:
         if len(data) > size:
             self.store.delete(volume)
             return None
-        self.store.upload(volume, documents.padded(data, size))
+        try:
+            self.store.upload(volume, documents.padded(data, size))
+        except GoldenError:
+            if self.read(serial) is None:
+                self.store.delete(volume)
+                raise
         return entry_in(data)
 
     def stands(self, mine: Entry) -> bool:

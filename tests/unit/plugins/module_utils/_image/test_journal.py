@@ -195,6 +195,31 @@ def test_a_refusal_leaves_no_record():
     assert sorted(store.files) == ["golden.web.journal.000001.json"]
 
 
+def test_a_record_that_cannot_be_written_is_an_error_and_leaves_none():
+    store = MemoryStore()
+
+    def upload(name, content):
+        raise GoldenError(f"writing {name}", "no space is left")
+
+    store.upload = upload
+    with pytest.raises(GoldenError, match="no space"):
+        Journal(store, "web", store.clock()).change(lambda state: replace(state, channels={"stable": "1"}))
+    assert store.files == {}
+
+
+def test_a_record_stays_that_is_whole_but_for_its_padding():
+    store = MemoryStore()
+
+    def upload(name, content):
+        store.put(name, content.rstrip() + b"\0" * (len(content) - len(content.rstrip())))
+        raise GoldenError(f"writing {name}", "no space is left")
+
+    store.upload = upload
+    state = Journal(store, "web", store.clock()).change(lambda state: replace(state, channels={"stable": "1"}))
+    assert state.channels == {"stable": "1"}
+    assert len(store.files) == 1
+
+
 def test_what_is_as_wanted_is_not_written():
     store = MemoryStore()
     first = Journal(store, "web", store.clock()).change(assigning("a", "1"))
