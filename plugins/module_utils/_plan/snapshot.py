@@ -46,6 +46,8 @@ def plan_present(survey: Survey, wish: Wish, retention: Retention, agent: Callab
     doing = f"taking snapshot {wish.name!r} of {survey.domain.name}"
     if retention.keep is not None and retention.keep < 1:
         raise Refused(doing, f"'keep: {retention.keep}' would not even keep the new one", "Keep 1 or more.")
+    if retention != Retention() and not wish.label:
+        raise Refused(doing, "'keep' and 'max_age' are about those of a label, and it is empty", "Name the label.")
     there = survey.snapshot(wish.name)
     creation = Creation(there, (), survey) if there else plan_creation(survey, wish, agent)
     pruning = Pruning((), creation.survey)

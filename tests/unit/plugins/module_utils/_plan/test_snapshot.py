@@ -308,6 +308,11 @@ def test_keeping_none_is_refused():
         present(machine(), keep=0, label="n")
 
 
+def test_keeping_so_many_of_no_label_is_refused():
+    with pytest.raises(Refused, match="it is empty"):
+        present(machine(), keep=1, label="")
+
+
 @pytest.mark.parametrize(
     "text",
     [{"name": "a\x00b"}, {"name": "a\nb"}, {"name": "a\ufffe"}, {"description": "\x1b[0m"}, {"label": "a\x7f"}],
