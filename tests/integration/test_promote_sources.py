@@ -117,6 +117,19 @@ def test_a_paused_domain_needs_no_freezing_and_a_recipe_makes_it_one_version(her
     assert "paused guest" in result["versions"][0]["fallback"]
 
 
+def test_a_job_that_the_domain_has_already_is_told_before_the_guest_is_frozen(here, lab, images):
+    name = lab.machine("web", state="running", guest=True)
+    (lab.path / "pool").chmod(0o777)  # for QEMU's user to put its socket there
+    server = f"<server transport='unix' socket='{lab.file('backup.sock')}'/>"
+    lab.domain(name).backupBegin(f"<domainbackup mode='pull'>{server}</domainbackup>", None, 0)
+    failed = lab.run("promote", asked(images, name, live=True, quiesce="required"))
+    assert "it has a job already" in failed["msg"]
+    assert f"virsh domjobabort {name}" in failed["msg"]
+    assert lab.domain(name).jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE
+    lab.domain(name).abortJob()
+    assert lab.run("promote", asked(images, name, live=True, quiesce="required"))["versions"][0]["version"] == "1"
+
+
 def test_a_run_that_is_told_to_end_aborts_the_job(here, lab, images):
     big = lab.disk("big.raw", "raw", 900 * MIB)
     pathlib.Path(big).write_bytes(os.urandom(MIB) * 900)

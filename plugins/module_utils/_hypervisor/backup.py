@@ -61,6 +61,9 @@ def push(
     handle, doing = domains.handle_of(hypervisor, name), f"copying the disks of domain {name} while it runs"
     with ONE_AT_A_TIME, asking(doing):
         begun = False
+        if handle.jobInfo()[0] != libvirt.VIR_DOMAIN_JOB_NONE:  # for which libvirt would wait, and the guest be frozen
+            advice = f"Let it end, or end it where a run that was killed has left it: 'virsh domjobabort {name}'."
+            raise GoldenError(doing, "it has a job already, such as a backup", advice)
         try:
             with quiescing.frozen(hypervisor, name, quiesce) as fallback:
                 before = aside()

@@ -22,6 +22,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._model import (
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.freeze import Facts, obstacles_in
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.quiesce import Quiescing
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.seal import seal_obstacles, valid_seal
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import said_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.template import definition_of, unpromotable
 
 CANNOT_COMPRESS = "libvirt cannot compress: run the task on the hypervisor itself, or set 'compress: none'"
@@ -227,7 +228,7 @@ def same(source: Source, asked: Asked, shelf: Shelf) -> Version | None:
     usable = [
         version
         for version in shelf.versions
-        if version.version not in shelf.state.states and asked.version in (None, version.version)
+        if not said_of(shelf.state, version.version) and asked.version in (None, version.version)
     ]
     if asked.recipe:
         made = [version for version in usable if version.recipe == asked.recipe]

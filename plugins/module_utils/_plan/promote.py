@@ -42,7 +42,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.promotable im
     unchanging,
     witness_of,
 )
-from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import refuse_revoked
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.states import reason_of, refuse_revoked
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.obstacles import obstacles_of
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.snapshot import has_tpm
 from ansible_collections.golden.libvirt.plugins.module_utils._xml.template import template_of
@@ -184,10 +184,12 @@ def chosen(source: Source, asked: Asked, shelf: Shelf) -> str:
             f"version {asked.version} is being made by {shelf.held[asked.version]}",
             "Let that run end, or name another version.",
         )
-    if any(version.version == asked.version for version in shelf.versions) or asked.version in shelf.state.states:
+    said = shelf.state.states.get(asked.version)
+    if said or any(version.version == asked.version for version in shelf.versions):
+        why = f"is {said['state']} ({reason_of(said)})" if said else "was made from something else"
         raise Refused(
             doing(source, asked),
-            f"version {asked.version} exists already and was made from something else",
+            f"version {asked.version} exists already and {why}",
             "Versions never change: name another one, or leave 'version' out for the next number.",
         )
     if asked.version in stray:

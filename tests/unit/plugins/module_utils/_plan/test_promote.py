@@ -141,6 +141,15 @@ def test_a_version_that_is_not_active_does_not_count_as_the_same():
     assert plan_promote(source(), ASKED, shelf, BY).result["version"] == "2"
 
 
+@pytest.mark.parametrize("recipe", [None, "r1"])
+def test_a_version_that_is_to_be_held_back_later_counts_until_then(recipe):
+    said = {"1": {"state": "deprecated", "reason": "old", "date": "2026-12-31"}}
+    shelf, asked = Shelf([complete("1", recipe="r1")]), replace(ASKED, recipe=recipe)
+    for now, version in (("2026-12-30T00:00:00Z", "1"), ("2027-01-01T00:00:00Z", "2")):
+        found = plan_promote(source(), asked, replace(shelf, state=State(states=said, read=now)), BY)
+        assert found.result["version"] == version
+
+
 @pytest.mark.parametrize("options", [{}, {"recipe": "r1"}])
 def test_a_new_version_can_be_forced(options):
     shelf = Shelf([complete("1", recipe="r1")])
@@ -183,7 +192,11 @@ def test_an_existing_version_only_gets_the_channels_that_it_lacks():
             Shelf([complete("4", source(volumes={"vda": volume(mtime="0")}))]),
             "exists already and was made from something",
         ),
-        (Shelf(state=State(states={"4": {"state": "absent"}})), "exists already"),
+        (Shelf(state=State(states={"4": {"state": "absent"}})), "exists already and is absent"),
+        (
+            Shelf([complete("4")], State(states={"4": {"state": "deprecated", "reason": "old"}})),
+            r"exists already and is deprecated \(old\)",
+        ),
         (Shelf(held={"4": "process 7 on there"}), "is being made by process 7 on there"),
     ],
 )
