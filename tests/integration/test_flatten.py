@@ -159,6 +159,18 @@ def test_told_to_end_it_aborts_and_says_what_is_done(lab, state):
     assert lab.read(lab.disk_path(name, "vdb"), 4, offset=MIB + MUCH - 4) == b"\7\7\7\7"
 
 
+@pytest.mark.parametrize("state", ["shutoff", "running"])
+def test_powered_off_meanwhile_it_says_what_is_done_and_goes_on_later(lab, state):
+    name = large_clone(lab, start=state == "running")
+    module = begun(lab, name)
+    lab.domain(name).destroy()
+    (result,) = json.loads(module.stdout.read())["domains"]
+    assert "domain is not running" in result["msg"]
+    assert (result["left"], lab.state(name)) == ([f"of {name}, vda had been flattened, which stays"], "shutoff")
+    lab.run_and_compare("flatten", {"domain": name})
+    assert lab.read(lab.disk_path(name, "vdb"), 4, offset=MIB + MUCH - 4) == b"\7\7\7\7"
+
+
 def test_killed_it_leaves_a_domain_that_was_off_off(lab):
     name = large_clone(lab)
     before = lab.domain(name).XMLDesc(2)

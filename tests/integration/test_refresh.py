@@ -146,6 +146,14 @@ def test_what_does_not_pass_is_put_back_and_what_comes_after_too_many_is_not_beg
     assert kept(lab) == []
 
 
+@pytest.mark.parametrize("serial", ["-1", "0", "25%"])
+def test_all_at_once_is_never_meant(lab, refresh, serial):
+    (name,) = fleet(lab, "a")
+    code, output = refresh(serial=serial)
+    assert f"refresh_serial is {serial}: it is how many clones at a time, a whole number, 1 or more" in output
+    assert (code != 0, version(lab, name)) == (True, "1")
+
+
 def test_clones_that_are_off_stay_off_and_those_named_that_are_not_there_are_told(lab, refresh):
     names = fleet(lab, "a", "b", guest=True)
     for name in names:

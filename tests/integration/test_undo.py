@@ -229,6 +229,20 @@ def test_variables_that_the_clone_goes_on_with_come_back_too(lab):
     assert files(lab) == [f"{name}.nvram.fd", f"{name}.vda.qcow2"]
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_clone_that_had_no_variables_yet_comes_back(lab, kept):
+    for number in "12":
+        web = versions.add(lab, "web", number, nvram=VARIABLES)
+        if not kept:
+            versions.write(lab, replace(web, nvram=None))
+    (name,) = clone(lab, "a", nvram="reset")
+    before = re.findall(r'nvram[^<]*</nvram>|volume="[^"]*"', told(lab, name))
+    forward(lab, name)
+    lab.run_and_compare("revert", to(lab, "before", name), again=None)
+    assert re.findall(r'nvram[^<]*</nvram>|volume="[^"]*"', told(lab, name)) == before
+    assert files(lab) == [f"{name}.vda.qcow2"]
+
+
 def test_what_does_not_fit_is_refused(lab):
     two(lab)
     (name,) = clone(lab, "a")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -91,6 +92,12 @@ def files_of(domain: Domain) -> dict[str, str]:
     """The files of a domain's disks by target, and that of its UEFI variables."""
     found = {disk.target: disk.path for disk in domain.disks if disk.path}
     return {**found, **({NVRAM: domain.firmware.nvram} if domain.firmware.nvram else {})}
+
+
+def to_come(clone: Clone, origin: Origin, path: str | None) -> tuple[Made, ...]:
+    """The volume of UEFI variables at *path*, where it is of that *origin* and the first start is still to make it."""
+    name = posixpath.basename(path or "")
+    return tuple(made for made in origin.made if made.volume == name and name not in clone.taken)
 
 
 def signs_of(domain: Domain) -> tuple[str, bool, dict[str, str]]:

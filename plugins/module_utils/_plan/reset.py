@@ -30,6 +30,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import
     KeepBefore,
     files_of,
     holder_of,
+    to_come,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.clone import Source
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.deletion import ForgetSnapshot
@@ -302,6 +303,7 @@ def sorted_out(
     """
     used = {path for part, path in files_of(clone.domain).items() if part not in parts}
     stay = made_at(clone, used | firmware_files(clone.domain.xml))
+    stay += to_come(clone, clone.origin, None if NVRAM in parts else clone.domain.firmware.nvram)
     stay += keep.all if keep else ()
     kept = {*stay, *(made for before in clone.lasting for made in before.all)}
     made = dict.fromkeys((*clone.made, *stay))

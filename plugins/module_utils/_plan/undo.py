@@ -21,6 +21,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._plan.before import
     dropping,
     files_of,
     holder_of,
+    to_come,
 )
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.plan import Action, Plan
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.reset import (
@@ -112,9 +113,11 @@ def obstacles(undo: Undo, clone: Clone, before: Before, then: Domain) -> Iterato
     if then.name != clone.domain.name:
         yield f"it was called {then.name} then: 'virsh domrename {clone.domain.name} {then.name}' first"
     needed = {*before.volumes, *([before.variables] if before.variables else [])}
+    # Its variables were not there then if nothing is kept of them: libvirt makes them at the first start.
+    without = set() if before.variables else {then.firmware.nvram}
     origin = then.record.origin
     for made in origin.made if origin else ():
-        if any(posixpath.basename(path) == made.volume for path in needs(then)):
+        if any(posixpath.basename(path) == made.volume for path in needs(then) - without):
             needed.add(made)
     for volume in sorted(made.volume for made in needed if made.volume not in clone.taken):
         yield f"{volume} is not there any more"
@@ -126,7 +129,7 @@ def needs(then: Domain) -> set[str]:
 
 def sorted_out(clone: Clone, before: Before, then: Domain) -> tuple[tuple[Made, ...], tuple[Made, ...]]:
     """Of what was made for the clone, what it uses when it is what it was (and what else is kept), and what goes."""
-    used = made_at(clone, needs(then))
+    used = made_at(clone, needs(then)) + to_come(clone, then.record.origin or clone.origin, then.firmware.nvram)
     others = [made for other in clone.lasting if other != before for made in other.all]
     stay = {*used, *others, *before.volumes}
     made = dict.fromkeys((*clone.made, *used, *before.successors))

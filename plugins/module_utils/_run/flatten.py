@@ -33,7 +33,12 @@ def plan(bench: Bench, params: Params) -> Sequence[Planned]:
 @perform.register
 def lend_domain(action: LendDomain, bench: Bench) -> Undo:
     domains.start(bench.hypervisor, action.domain, paused=True, lent=True)
-    return lambda: domains.stop(bench.hypervisor, action.domain)
+
+    def stop() -> None:
+        if domains.state(bench.hypervisor, action.domain) != "shutoff":  # or somebody was quicker
+            domains.stop(bench.hypervisor, action.domain)
+
+    return stop
 
 
 @perform.register
