@@ -114,6 +114,17 @@ def test_what_is_said_of_a_disk_is_taken_or_refused(lab, sizes, reason):
     assert reason in lab.run_and_compare("clone", asked(lab, "a", disks=disks), fails=True)["msg"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"parallel": -1}, "'parallel' is -1: it is how many at the same time, 1 or more"),
+        ({"customise": {"user_data": "#cloud-config\n\udcff"}}, "'customise' has text that is not UTF-8"),
+    ],
+)
+def test_what_no_module_takes_is_refused(lab, wrong, reason):
+    assert reason in lab.run("clone", asked(lab, "a", **wrong))["msg"]
+
+
 def test_a_domain_that_is_off_can_be_cloned(lab):
     source = lab.machine("src", disks=["qcow2", "raw"], macs=["52:54:00:12:34:56"], firmware="uefi")
     lab.domain(source).create()

@@ -137,11 +137,16 @@ def wanted(near, far, *names, **options):
     return {**args, "versions": list(names), **options}
 
 
-# Passes so many bytes, and dies where there are more.
+# Passes so many bytes, and dies where there are more, once rsync has written most of them.
 CUT = """mkfifo $0.$$; exec 3<&0
     {{ssh}} "$@" <&3 >$0.$$ & exec 4<$0.$$
     stdbuf -o0 head -c {bytes} <&4
-    if [ "$(head -c 1 <&4 | wc -c)" = 1 ]; then sleep 2; kill $!; fi
+    if [ "$(head -c 1 <&4 | wc -c)" = 1 ]; then
+        for time in $(seq 300); do
+            sleep 0.1; find {directory} -name '.golden.*' -size +{kept}k | grep -q . && break
+        done
+        kill $!
+    fi
     wait $!; exit"""
 
 
@@ -167,7 +172,7 @@ def test_rsync_sends_what_the_version_before_has_not(near, far):
 
 
 def test_an_rsync_that_was_cut_off_goes_on_where_it_was(near, far):
-    cut = way(near, CUT.format(bytes=4 * MIB))
+    cut = way(near, CUT.format(bytes=4 * MIB, kept=2048, directory=near.path / "pool"))
     args = {"image_pool": near.pool, "from_uri": cut, "from_pool": far.pool, "image": "web", "version": "2"}
     failed = near.run("transfer", args)
     assert "by rsync" in failed["msg"], failed

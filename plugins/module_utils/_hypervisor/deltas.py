@@ -85,8 +85,15 @@ def way_to(pool: Pool, uri: str, path: str, execute: Execute) -> Way:
             raise NoWay(f"{program} is not installed where the task runs")
     status, _said, error = execute(way.command("--list-only", path=path))
     if status:
-        raise NoWay(f"rsync does not get through: {' '.join(error.split()) or f'exit status {status}'}")
+        raise NoWay(f"rsync does not get through: {words(error) or f'exit status {status}'}")
     return way
+
+
+def words(error: str) -> str:
+    """What rsync and its ssh said, on one line, without rsync's own exit code at the end: of a connection that ended it
+    is 12 at one time, and what ssh ended with at another (cleanup.c)."""
+    lines = [line for line in error.splitlines() if not line.startswith("rsync error:")]
+    return " ".join(" ".join(lines or error.splitlines()).split())
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ def bring(way: Way, wanted: Delta, execute: Execute) -> int:
     status, said, error = execute([*way.command(*options, path=wanted.source), wanted.target])
     if status:
         advice = "Run it again: what was received stays, and it goes on from there."
-        raise GoldenError(doing, " ".join(error.split()) or f"exit status {status}", advice)
+        raise GoldenError(doing, words(error) or f"exit status {status}", advice)
     found = RECEIVED.search(said)
     return int(re.sub("[.,]", "", found.group(1))) if found else 0
 
