@@ -137,13 +137,14 @@ def wanted(near, far, *names, **options):
     return {**args, "versions": list(names), **options}
 
 
-# Passes so many bytes, and dies where there are more, once rsync has written most of them.
+# Passes so many bytes, and dies where there are more, once much of the first disk is written.
+# Where one of two rsyncs dies, the other is ended.
 CUT = """mkfifo $0.$$; exec 3<&0
     {{ssh}} "$@" <&3 >$0.$$ & exec 4<$0.$$
     stdbuf -o0 head -c {bytes} <&4
     if [ "$(head -c 1 <&4 | wc -c)" = 1 ]; then
         for time in $(seq 300); do
-            sleep 0.1; find {directory} -name '.golden.*' -size +{kept}k | grep -q . && break
+            sleep 0.1; find {directory} -name '.golden.web.2.vda.*' -size +{kept}k | grep -q . && break
         done
         kill $!
     fi
