@@ -228,7 +228,8 @@ def test_another_network_and_no_variables_of_the_versions(lab):
     xml = lab.domain(clone["name"]).XMLDesc(SECURE)
     assert f"<source network='{network}'/>" in xml
     assert "golden.web" not in xml.partition("<devices>")[0]
-    assert not [volume for volume in clone["volumes"] if "nvram" in volume["name"]]
+    (variables,) = [volume["name"] for volume in clone["volumes"] if "nvram" in volume["name"]]
+    assert f"{lab.file(variables)}</nvram>" in xml and not pathlib.Path(lab.file(variables)).exists()
     lab.run_and_compare("clone", {**asked(lab, "a"), "state": "absent"})
     assert_same(before, lab.world(), "more or less than was made was removed")
 
