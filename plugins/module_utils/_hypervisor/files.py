@@ -25,13 +25,13 @@ def pool_at(hypervisor: Hypervisor, directory: str) -> Pool:
     with hypervisor.lock:
         found = pool_over(hypervisor, directory)
         if found:
-            return found
+            return found.needed()
         try:
-            return Pool(hypervisor, set_up(hypervisor, directory))
+            return Pool(hypervisor, set_up(hypervisor, directory)).needed()
         except GoldenError:
             found = pool_over(hypervisor, directory)  # somebody may just have started one
             if found:
-                return found
+                return found.needed()
             raise
 
 

@@ -53,14 +53,17 @@ class Pool:
         root = volume_xml.pool_of(handle.XMLDesc(0))
         self.type = root.type
         self.path = root.path
-        self.on_the_side = self.name == side_name(self.path)
-        if self.on_the_side:
-            hypervisor.sides[self.name] = self.path
+
+    def needed(self) -> Pool:
+        """The pool, for more than a look: set up anew where it is on the side, and another run drops it."""
+        if self.name == side_name(self.path):
+            self.hypervisor.sides[self.name] = self.path
+        return self
 
     @property
     def handle(self) -> libvirt.virStoragePool:
         """libvirt's handle. A pool that was set up on the side may be another run's, which drops it when it ends."""
-        if self.on_the_side:
+        if self.name in self.hypervisor.sides:
             try:
                 self.given.isActive()
             except libvirt.libvirtError:

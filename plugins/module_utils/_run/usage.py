@@ -35,17 +35,21 @@ def usage_of(hypervisor: Hypervisor, everyone: Iterable[Domain], befores: Iterab
 
 
 def spelled_as_in(usage: Usage, pool: Pool) -> Usage:
-    """*usage* with the files of *pool* by the paths that the pool gives them, where others reach them by other ones:
-    through links of either kind, or a mount. Over a remote connection that cannot be told."""
+    """*usage* with the files of *pool* by the paths that the pool gives them, where others reach them through symbolic
+    links, or it is one. Over a remote connection that cannot be told.
+
+    A hard link is a file of its own: freezing makes one of the disk that becomes a version.
+    """
     if not pool.hypervisor.local:
         return usage
-    own = {identity(path): path for path in map(pool.path_of, pool.names())}
+    files_last = sorted(map(pool.path_of, pool.names()), key=lambda path: not os.path.islink(path))
+    own = {os.path.realpath(path): path for path in files_last}
 
     def inside(path: str) -> bool:
         return posixpath.dirname(path) == pool.path
 
     def spelled(path: str) -> str:
-        return path if inside(path) else own.get(identity(path), path)
+        return path if inside(path) else own.get(os.path.realpath(path), path)
 
     users: dict[str, set[str]] = {}
     for path, names in usage.users.items():
@@ -54,15 +58,6 @@ def spelled_as_in(usage: Usage, pool: Pool) -> Usage:
     for path, file in sorted(usage.files.items(), key=lambda item: inside(item[0])):  # the pool's own word comes last
         files[spelled(path)] = replace(file, path=spelled(path), backing=file.backing and spelled(file.backing))
     return Usage(files, users)
-
-
-def identity(path: str) -> tuple[int, int] | str:
-    """What a file is, whatever its path; the path where nothing is seen there."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return path
-    return status.st_dev, status.st_ino
 
 
 def paths_of(hypervisor: Hypervisor, domain: Domain) -> Iterator[str]:
