@@ -33,6 +33,8 @@ WORD = re.compile(r"[A-Za-z0-9_/][A-Za-z0-9_/.,+@%:=-]*")
 # Nobody is there to be asked; who is silent for a minute and a half is gone.
 SSH_OPTIONS = ("-o", "BatchMode=yes", "-o", "ServerAliveInterval=30")
 RECEIVED = re.compile(r"Total bytes received: ([0-9.,]+)")
+# How it says that the connection ended (rsync's io.c and log.c).
+ENDED = re.compile(r"rsync error:|rsync: .*(connection unexpectedly closed|Broken pipe)")
 # Reflinks begin where a block of the file system does.
 ALIGNED = 1024 * 1024
 # Where a file is put together that is then given its name at once. (_names knows it as a part of that.)
@@ -90,9 +92,9 @@ def way_to(pool: Pool, uri: str, path: str, execute: Execute) -> Way:
 
 
 def words(error: str) -> str:
-    """What rsync and its ssh said, on one line, without rsync's own exit code at the end: of a connection that ended it
-    is 12 at one time, and what ssh ended with at another (cleanup.c)."""
-    lines = [line for line in error.splitlines() if not line.startswith("rsync error:")]
+    """What rsync and its ssh said, on one line, but for how rsync says that a connection ended: that depends on which
+    of the two found out first, and why it ended is said before."""
+    lines = [line for line in error.splitlines() if not ENDED.match(line)]
     return " ".join(" ".join(lines or error.splitlines()).split())
 
 

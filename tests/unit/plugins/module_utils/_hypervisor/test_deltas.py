@@ -101,3 +101,26 @@ def test_a_failed_rsync_is_told_with_what_it_said(tmp_path):
     delta = deltas.Delta("/far", str(tmp_path / "target"), str(tmp_path / "basis"), 99)
     with pytest.raises(deltas.GoldenError, match="bringing target from kvm1 by rsync: no route. Run it again"):
         deltas.bring(deltas.Way("kvm1", ("ssh",)), delta, lambda command: (12, "", "no\nroute\n"))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            "no rsync there\nrsync: connection unexpectedly closed (0 bytes received so far) [Receiver]\n",
+            "no rsync there",
+        ),
+        (
+            "no rsync there\nrsync: [Receiver] safe_write failed to write 6 bytes to fd 4: Broken pipe (32)\n",
+            "no rsync there",
+        ),
+        (
+            'rsync: [sender] link_stat "/a" failed: No such file or directory (2)\nrsync error: some (code 23)\n',
+            'rsync: [sender] link_stat "/a" failed: No such file or directory (2)',
+        ),
+        ("rsync error: timeout (code 30) at io.c(1)\n", "rsync error: timeout (code 30) at io.c(1)"),
+        ("", ""),
+    ],
+)
+def test_why_it_failed_is_said_and_not_how_it_noticed(error, said):
+    assert deltas.words(error) == said
