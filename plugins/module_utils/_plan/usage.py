@@ -34,7 +34,7 @@ class Usage:
             found += [overlay for overlay in self.overlays.get(base, []) if overlay not in found]
         return found
 
-    def others(self, domain: str) -> dict[str, str]:
-        """Which other domain than *domain* uses a path, where one does."""
-        found = {path: sorted(set(users) - {domain}) for path, users in self.users.items()}
+    def others(self, domain: str, paths: Collection[str]) -> dict[str, str]:
+        """Which other domain than *domain* uses each of *paths*, where one does."""
+        found = {path: sorted(set(self.users.get(path, ())) - {domain}) for path in paths}
         return {path: names[0] for path, names in found.items() if names}

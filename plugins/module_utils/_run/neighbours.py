@@ -13,9 +13,10 @@ from ansible_collections.golden.libvirt.plugins.module_utils._hypervisor import 
 from ansible_collections.golden.libvirt.plugins.module_utils._model import Domain, Volume
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.leavings import Leavings, leavings_of
 from ansible_collections.golden.libvirt.plugins.module_utils._plan.survey import Survey
+from ansible_collections.golden.libvirt.plugins.module_utils._plan.usage import Usage
 from ansible_collections.golden.libvirt.plugins.module_utils._run.perform import Bench
 from ansible_collections.golden.libvirt.plugins.module_utils._run.surveying import Surveyor
-from ansible_collections.golden.libvirt.plugins.module_utils._run.usage import paths_of
+from ansible_collections.golden.libvirt.plugins.module_utils._run.usage import users_among
 
 
 class Neighbours:
@@ -25,10 +26,7 @@ class Neighbours:
         self.bench = bench
         self.domains = {domain.name: domain for domain in domains.read_all(bench.hypervisor)}
         self.volumes: dict[str, frozenset[str]] = {}
-        self.users: dict[str, set[str]] = {}
-        for domain in self.domains.values():
-            for path in paths_of(bench.hypervisor, domain):
-                self.users.setdefault(path, set()).add(domain.name)
+        self.usage = Usage(users=users_among(bench.hypervisor, self.domains.values()))
 
     @cached_property
     def surveyor(self) -> Surveyor:
@@ -52,18 +50,13 @@ class Neighbours:
     def leavings(self, domain: Domain, made: Collection[str]) -> Leavings:
         """What a clone's snapshots left, and who else needs that or the volumes at the paths *made*."""
         survey = Survey(domain, saved=domains.has_saved_memory(self.bench.hypervisor, domain.name))
-        others = self.users_of(domain, made)
+        others = self.usage.others(domain.name, made)
         if not self.plain(domain, made):
             survey = self.surveyor.survey(domain.name, deleting=True)
-            others = self.users_of(domain, self.users)
+            others = self.usage.others(domain.name, self.usage.users)
         return leavings_of(replace(survey, files={**self.strangers, **survey.files}, others=others), made)
 
     def plain(self, domain: Domain, made: Collection[str]) -> bool:
         """Whether the clone writes to the volumes made for it, with no snapshot: there is nothing else to look for."""
         within = all(disk.path in made for disk in domain.disks if disk.path)
         return within and not domains.has_snapshots(self.bench.hypervisor, domain.name)
-
-    def users_of(self, domain: Domain, paths: Collection[str]) -> dict[str, str]:
-        """Which other domain uses each of *paths*, where one does."""
-        found = {path: sorted(self.users.get(path, set()) - {domain.name}) for path in paths}
-        return {path: names[0] for path, names in found.items() if names}

@@ -64,7 +64,7 @@ class Surveyor:
             survey,
             files={**usage.files, **own},
             taken=self.taken(pools),
-            others=usage.others(survey.domain.name),
+            others=usage.others(survey.domain.name, usage.users),
         )
 
     def usage_in(self, pools: Sequence[volumes.Pool]) -> Usage:

@@ -20,10 +20,7 @@ from ansible_collections.golden.libvirt.plugins.module_utils._xml.domain import 
 
 def usage_of(hypervisor: Hypervisor, everyone: Iterable[Domain], befores: Iterable[Before] = ()) -> Usage:
     """The files of the hypervisor, and who uses them: *everyone* that is there, and what was *before*."""
-    users: dict[str, set[str]] = {}
-    for domain in everyone:
-        for path in paths_of(hypervisor, domain):
-            users.setdefault(path, set()).add(domain.name)
+    users = users_among(hypervisor, everyone)
     for before in befores:
         for disk in domain_of(before.xml, before.state).disks:
             users.setdefault(disk.path or "", set()).add(f"{before.domain} (kept to go back to)")
@@ -32,6 +29,15 @@ def usage_of(hypervisor: Hypervisor, everyone: Iterable[Domain], befores: Iterab
         if path not in files:
             files.update(chains.chain_of(hypervisor, path))
     return Usage(files, users)
+
+
+def users_among(hypervisor: Hypervisor, everyone: Iterable[Domain]) -> dict[str, set[str]]:
+    """The names of the domains that use a file, by its path."""
+    users: dict[str, set[str]] = {}
+    for domain in everyone:
+        for path in paths_of(hypervisor, domain):
+            users.setdefault(path, set()).add(domain.name)
+    return users
 
 
 def spelled_as_in(usage: Usage, pool: Pool) -> Usage:
